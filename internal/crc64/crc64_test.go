@@ -1,0 +1,68 @@
+package crc64
+
+import (
+	"bytes"
+	"hash/crc64"
+	"testing"
+)
+
+// The check value of CRC-64/XZ in the catalogue of parametrised CRC algorithms.
+func TestCheckValue(t *testing.T) {
+	if got, want := Update(0, []byte("123456789")), uint64(0x995dc9bbdf1939fa); got != want {
+		t.Errorf("Update(123456789) = %#x, want %#x", got, want)
+	}
+}
+
+func TestCombine(t *testing.T) {
+	data := make([]byte, 5000)
+	for i := range data {
+		data[i] = byte(i * i >> 3)
+	}
+	want := crc64.Checksum(data, crc64.MakeTable(crc64.ECMA))
+	for i := range data {
+		if got := Combine(Update(0, data[:i]), Update(0, data[i:]), int64(len(data)-i)); got != want {
+			t.Fatalf("split at %d: %#x, want %#x", i, got, want)
+		}
+	}
+}
+
+// A block of zeros of any length can be had by combining it with itself, so that lengths are tested which no test can read.
+func TestCombineLong(t *testing.T) {
+	zeros, n := Update(0, make([]byte, 1)), int64(1)
+	for range 40 {
+		zeros, n = Combine(zeros, zeros, n), n*2
+	}
+	a := Update(0, []byte("a"))
+	whole := Combine(a, zeros, n)
+	half := Update(0, make([]byte, 1))
+	for m := int64(1); m < n/2; m *= 2 {
+		half = Combine(half, half, m)
+	}
+	if got := Combine(Combine(a, half, n/2), half, n/2); got != whole {
+		t.Errorf("in two steps %#x, in one %#x", got, whole)
+	}
+}
+
+func FuzzCombine(f *testing.F) {
+	f.Add([]byte("a"), []byte("bc"))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		want := crc64.Checksum(bytes.Join([][]byte{a, b}, nil), crc64.MakeTable(crc64.ECMA))
+		if got := Combine(Update(0, a), Update(0, b), int64(len(b))); got != want {
+			t.Errorf("%#x, want %#x", got, want)
+		}
+	})
+}
+
+func BenchmarkUpdate(b *testing.B) {
+	p := make([]byte, 64<<10)
+	b.SetBytes(int64(len(p)))
+	for b.Loop() {
+		Update(1, p)
+	}
+}
+
+func BenchmarkCombine(b *testing.B) {
+	for b.Loop() {
+		Combine(0x123456789abcdef, 0xfedcba987654321, 8<<20)
+	}
+}
