@@ -1,0 +1,106 @@
+// Package oss keeps uploads in a bucket of Alibaba Cloud OSS, through the aliyun-oss-go-sdk.
+//
+// The caller owns the client: endpoint, signature version, credentials provider, proxy and HTTP client are what the
+// [sdk.Bucket] has. [Open] makes one from the usual environment variables for those who need nothing special:
+//
+//	bucket, err := oss.Open("my-bucket", oss.FromEnv())
+//	...
+//	store := oss.New(bucket, nil)
+//
+// The SDK signs and addresses the requests. Everything after that is done here, because an SDK call hides what the
+// contract of package backend needs: each request carries its context, each answer is read whole with its status and
+// headers, and is sorted into the three answers ([Error] says how). Each call is one request and is never repeated, but
+// for a ListParts after the refusal of a part in a sequential upload.
+//
+// # Limits
+//
+// In a bucket with versioning, enabled or suspended, OSS ignores x-oss-forbid-overwrite, and so
+// [backend.CompleteOptions].IfAbsent has no effect there: a new version is made.
+//
+// ETags are returned without quotes, in upper case.
+package oss
+
+import (
+	"net"
+	"net/url"
+	"strings"
+
+	sdk "github.com/aliyun/aliyun-oss-go-sdk/oss"
+
+	"github.com/tidemark-go/tidemark/backend"
+)
+
+// The limits of the service, from its pages "Limits" and "Multipart upload".
+const (
+	minPartSize = 100 << 10 // bytes; checked by OSS only at Complete, and not for the last part
+	maxPartSize = 5 << 30   // bytes
+	maxParts    = 10000
+	maxPutSize  = 5 << 30 // bytes
+)
+
+// Backend is a bucket as a [backend.MultipartBackend]. It is safe for concurrent use.
+type Backend struct {
+	bucket   sdk.Bucket
+	location string
+}
+
+var (
+	_ backend.MultipartBackend = (*Backend)(nil)
+	_ backend.Putter           = (*Backend)(nil)
+	_ backend.UploadLister     = (*Backend)(nil)
+	_ backend.ETagger          = (*Backend)(nil)
+)
+
+// Options are the settings of a [Backend]. Nil and the zero value are the defaults.
+type Options struct {
+	// Location is what [backend.Info].Location says, and so what a checkpoint is found by. The default is
+	// "oss://<endpoint host>/<bucket>". Set it where one bucket is reached through several endpoints (public and internal,
+	// or a test server whose port changes) and an upload begun through one is to be resumed through another.
+	Location string
+}
+
+// New returns the bucket as a backend. The client of bucket must not be changed afterwards.
+//
+// The SDK's own retry setting has no effect (nothing in the SDK reads it), its MD5 and CRC settings are honoured, its rate
+// limit too. A client that follows redirects should be told not to (sdk.RedirectEnabled(false)).
+func New(bucket *sdk.Bucket, opts *Options) *Backend {
+	b := &Backend{bucket: *bucket}
+	if opts != nil {
+		b.location = opts.Location
+	}
+	if b.location == "" {
+		b.location = "oss://" + endpointHost(bucket.Client.Config.Endpoint) + "/" + bucket.BucketName
+	}
+	return b
+}
+
+// Info describes the bucket. MinPartSize is 100 KiB, MaxPartSize and MaxPutSize are 5 GiB, MaxParts is 10,000.
+func (b *Backend) Info() backend.Info {
+	return backend.Info{
+		Location:    b.location,
+		MinPartSize: minPartSize,
+		MaxPartSize: maxPartSize,
+		MaxParts:    maxParts,
+		MaxPutSize:  maxPutSize,
+	}
+}
+
+// endpointHost returns the host of an endpoint, with its port unless that is the scheme's own. Whatever else someone may have
+// put into the URL, a password above all, is left out.
+func endpointHost(endpoint string) string {
+	if !strings.Contains(endpoint, "://") {
+		endpoint = "http://" + endpoint // as the SDK reads it
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if port == "" || u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+		if strings.Contains(host, ":") {
+			return "[" + host + "]"
+		}
+		return host
+	}
+	return net.JoinHostPort(host, port)
+}

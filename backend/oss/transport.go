@@ -1,0 +1,67 @@
+package oss
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The times after which something is given up.
+const (
+	connectTimeout = 10 * time.Second
+	stallTimeout   = time.Minute      // nothing could be written
+	silenceTimeout = 2 * time.Minute  // all was written, and no answer begins; a Complete of 10,000 parts takes its time
+	idleTimeout    = 50 * time.Second // below the minute after which the service closes a connection itself
+)
+
+// NewHTTPClient returns a client made for uploads to one host, with a connection pool of its own. It keeps as many connections
+// as were in use at once, asks for no compression, does not follow redirects, uses the proxy of the environment (HTTPS_PROXY and
+// so on) and gives up a connection that stalls: after 10 s while connecting, 1 min while sending, 2 min while waiting for an
+// answer. There is no limit for a request as a whole, since a part may be large and a line slow.
+//
+// Close its idle connections with CloseIdleConnections when it is not needed any more.
+func NewHTTPClient() *http.Client {
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment,
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dialer.DialContext(ctx, network, address)
+				if err != nil {
+					return nil, err
+				}
+				return &stallingConn{Conn: conn}, nil
+			},
+			TLSHandshakeTimeout:   connectTimeout,
+			ResponseHeaderTimeout: silenceTimeout,
+			IdleConnTimeout:       idleTimeout,
+			MaxIdleConnsPerHost:   1024, // more than anyone's concurrency: a connection is never thrown away to be made again
+			DisableCompression:    true,
+			WriteBufferSize:       64 << 10, // fewer system calls per part than the 4 KiB of the default
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// stallingConn fails when nothing moves any more. net/http has no such limit while it sends a body.
+type stallingConn struct{ net.Conn }
+
+func (c *stallingConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(p)
+	// The reader waits for the answer during all of a long upload, so its time starts anew with all that is sent.
+	if e := c.SetReadDeadline(time.Now().Add(silenceTimeout)); err == nil && e != nil {
+		err = e
+	}
+	return n, err
+}
+
+func (c *stallingConn) Read(p []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(silenceTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
