@@ -1,0 +1,28 @@
+//go:build !windows
+
+package checkpoint
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+const removeNeedsClose = false
+
+func openRead(path string) (*os.File, error) { return os.Open(path) }
+
+// syncDir makes the names in dir durable. Some file systems, mostly in user space or on a network, cannot sync a directory; they
+// answer EINVAL or that it is not supported, and there is nothing better to be had from them.
+func syncDir(dir string) (err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = also(err, d.Close()) }()
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOTTY) {
+		return nil
+	}
+	return err
+}

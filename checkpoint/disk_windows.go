@@ -1,0 +1,26 @@
+package checkpoint
+
+import (
+	"os"
+	"syscall"
+)
+
+// removeNeedsClose: a file that was opened with os.OpenFile cannot be removed while it is open.
+const removeNeedsClose = true
+
+// openRead opens a log so that others can rename and remove it meanwhile, as they can on other systems. os.Open does not share that.
+func openRead(path string) (*os.File, error) {
+	name, err := syscall.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	const share = syscall.FILE_SHARE_READ | syscall.FILE_SHARE_WRITE | syscall.FILE_SHARE_DELETE
+	h, err := syscall.CreateFile(name, syscall.GENERIC_READ, share, nil, syscall.OPEN_EXISTING, syscall.FILE_ATTRIBUTE_NORMAL, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(h), path), nil
+}
+
+// syncDir does nothing: Windows flushes only a file that was opened for writing, and a directory cannot be. NTFS journals names.
+func syncDir(string) error { return nil }
