@@ -1,0 +1,388 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/checkpoint"
+)
+
+// Bounds on starting over. Each is far above what happens in the field; without them a store that contradicts itself, or a
+// source that never rests, would keep an upload going for ever.
+const (
+	maxRestarts = 4 // uploads that vanish in one call
+	maxPasses   = 4 // readings of a source that changes
+	maxRefusals = 4 // Completes that name a part which is not there
+)
+
+// run is one call of Upload.
+type run struct {
+	*Uploader
+	key      string
+	src      Source
+	sourceID string
+	path     string // of the source, if a later process can open it again
+	req      Request
+	request  string // digest of the attributes
+
+	log     *slog.Logger
+	journal *journal
+	meter   *meter
+	res     *Result
+	absent  bool // the store said that there is no object, before anything was begun
+	unsure  bool // an answer around Create or Put was lost
+}
+
+// drive is the whole upload. The functions below follow in the order in which it needs them.
+func (r *run) drive(ctx context.Context) (err error) {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if r.request, err = digestOf(r.req.Attributes); err != nil {
+		return err
+	}
+	// The same store, key and source have the same log.
+	claim := record{Location: r.backend.Info().Location, Key: r.key, Source: r.sourceID, Path: r.path}
+	return r.hold(ctx, logID(claim.Location, claim.Key, claim.Source), claim, func() error {
+		err := r.deliver(ctx)
+		r.forget(ctx, err)
+		return err
+	})
+}
+
+// hold locks the log, where the store can, loads it and claims it: from then on, whoever drove the upload before cannot write
+// to it. Then it calls do.
+func (r *run) hold(ctx context.Context, id string, claim record, do func() error) error {
+	r.journal = &journal{store: r.store, id: id, claim: claim, retry: r.opts.Retry, note: r.damaged}
+	if locker, ok := r.store.(checkpoint.Locker); ok {
+		unlock, err := locker.Lock(ctx, id)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err := unlock(); err != nil {
+				r.log.WarnContext(ctx, "the checkpoint's lock was not released cleanly", "error", err)
+			}
+		}()
+	}
+	if err := r.journal.open(ctx); err != nil {
+		return err
+	}
+	// A log that ends in an intent is that of a process which died before it had the answer, or never got one.
+	r.unsure = r.journal.history.intent != nil && len(r.journal.history.uploads) == 0
+	return do()
+}
+
+// deliver goes round until the object is there. A round ends early when the upload turns out to be gone, when it cannot hold
+// the source any more, or when the store refuses a part at the end.
+func (r *run) deliver(ctx context.Context) error {
+	if done, err := r.lookFirst(ctx); done || err != nil {
+		return err
+	}
+	s := r.journal.history.current()
+	r.res.Resumed = s != nil
+	for restarts, refusals := 0, 0; ; s = r.journal.history.current() {
+		if s == nil && r.putFits() {
+			return r.put(ctx)
+		}
+		s, err := r.begin(ctx, s)
+		if err != nil {
+			return err
+		}
+		var parts []part
+		stored, err := r.reconcile(ctx, s)
+		if err == nil {
+			parts, err = r.transfer(ctx, s, stored)
+		}
+		if err == nil {
+			err = r.complete(ctx, s, parts)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, backend.ErrNoSuchUpload):
+			if done, serr := r.settle(ctx, s); done || serr != nil {
+				return serr
+			}
+			if restarts++; restarts > maxRestarts {
+				return fmt.Errorf("the store lost %d uploads in a row: %w", restarts, err)
+			}
+		case errors.Is(err, errOutgrown):
+			if err := r.giveUp(ctx, s, "the source has outgrown its parts"); err != nil {
+				return err
+			}
+		case errors.Is(err, backend.ErrInvalidPart):
+			if refusals++; refusals > maxRefusals {
+				return err
+			}
+			r.log.WarnContext(ctx, "the store refused a part at the end; asking what it has", "error", err)
+		default:
+			return err
+		}
+	}
+}
+
+// lookFirst spares an upload that IfAbsent would refuse at the end. It is done if the object is what an earlier call put there
+// whose answer was lost.
+func (r *run) lookFirst(ctx context.Context) (done bool, err error) {
+	h := &r.journal.history
+	s := h.current()
+	if !r.req.IfAbsent || s != nil && s.completing != nil {
+		return false, nil // or the end will tell
+	}
+	obj, err := r.stat(ctx)
+	switch {
+	case errors.Is(err, backend.ErrNotFound):
+		r.absent = true
+		return false, nil
+	case errors.Is(err, backend.ErrDenied):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	if in := h.intent; in != nil && in.Put && in.Absent && matches(obj, *in) {
+		if same, err := r.sourceIs(ctx, *in); same || err != nil {
+			r.res.Object, r.res.CRC64 = obj, *in.CRC64.uint64
+			return same, err
+		}
+	}
+	exists := &Error{Op: "look for the object", Key: r.key, Err: backend.ErrExists}
+	if s != nil {
+		return false, errors.Join(exists, r.giveUp(ctx, s, ""))
+	}
+	return false, exists
+}
+
+// begin returns the upload to go on with: a new one if there is none, or if it was begun under other attributes.
+func (r *run) begin(ctx context.Context, s *session) (*session, error) {
+	switch {
+	case s == nil:
+		return r.create(ctx)
+	case s.partSize == 0 || s.request == "":
+		if err := r.giveUp(ctx, s, "the checkpoint no longer says how the upload was begun"); err != nil {
+			return nil, err
+		}
+		return r.create(ctx)
+	case s.request != r.request:
+		if err := r.giveUp(ctx, s, "the upload was begun with other attributes"); err != nil {
+			return nil, err
+		}
+		return r.create(ctx)
+	}
+	r.log.InfoContext(ctx, "resuming", "upload", s.ID, "parts_recorded", len(s.parts), "part_size", s.partSize)
+	return s, nil
+}
+
+// create begins an upload. The intent and the ID are durable before they are needed: a crash between the two leaves one
+// upload without parts, a crash after them none that is not known.
+func (r *run) create(ctx context.Context) (*session, error) {
+	partSize, err := choosePartSize(r.src.Size(), r.req.PartSize, r.backend.Info())
+	if err != nil {
+		return nil, err
+	}
+	if asked := r.req.PartSize; asked > 0 && partSize != asked {
+		r.log.InfoContext(ctx, "part size raised, so that the source fits", "asked", asked, "part_size", partSize)
+	}
+	if err := r.intend(ctx, record{Size: r.src.Size(), PartSize: partSize}); err != nil {
+		return nil, err
+	}
+	var up backend.Upload
+	err = r.retry(ctx, "Create", nil, func() (err error) {
+		up, err = r.backend.Create(ctx, r.key, r.req.Attributes)
+		r.unsure = r.unsure || err != nil && !noEffect(err)
+		return err
+	})
+	if err != nil {
+		return nil, &Error{Op: "begin", Key: r.key, Err: err}
+	}
+	err = r.journal.append(ctx, record{Kind: kindUpload, Upload: up.ID, Initiated: up.Initiated, PartSize: partSize, Request: r.request})
+	if err == nil {
+		err = r.journal.sync(ctx)
+	}
+	if err != nil {
+		// The log may not know of it, so nobody would ever find it; it has no parts yet.
+		return nil, errors.Join(err, r.abort(ctx, up))
+	}
+	return r.journal.history.current(), nil
+}
+
+// reconcile returns what the store has of the upload, with what the log knows of it. Where the store does not say what it
+// has, the log's own parts serve.
+func (r *run) reconcile(ctx context.Context, s *session) (map[int]part, error) {
+	stored := map[int]part{}
+	parts, err := r.list(ctx, s.Upload)
+	switch {
+	case errors.Is(err, backend.ErrDenied):
+		r.denied(ctx, "ListParts")
+		for n, rec := range s.parts {
+			stored[n] = part{
+				Part: backend.Part{Number: n, Size: rec.Size, ETag: rec.ETag},
+				crc:  rec.CRC64, version: rec.Version, reused: true,
+			}
+		}
+		return stored, nil
+	case err != nil:
+		return nil, &Error{Op: "list the parts", Key: r.key, Err: err}
+	}
+	for _, p := range parts {
+		found := part{Part: p, crc: hex64{p.CRC64}, reused: true}
+		rec, ok := s.parts[p.Number]
+		sameBytes := ok && rec.ETag == p.ETag && rec.Size == p.Size
+		if sameBytes && found.crc.IsZero() {
+			found.crc = rec.CRC64
+		}
+		if sameBytes && !rec.CRC64.IsZero() && *rec.CRC64.uint64 == *found.crc.uint64 && rec.Offset == int64(p.Number-1)*s.partSize {
+			found.version = rec.Version
+		}
+		stored[p.Number] = found
+	}
+	return stored, nil
+}
+
+// transfer makes the store's parts equal to the source, as it is at one moment, and returns them in order. Each pass is
+// a whole reading under one version of the source: parts that the log proves are taken unread, the others compared, what is
+// missing or different is sent. If the version is another one afterwards, the next pass compares again.
+func (r *run) transfer(ctx context.Context, s *session, stored map[int]part) ([]part, error) {
+	for range maxPasses {
+		version, err := r.snapshot()
+		if err != nil {
+			return nil, err
+		}
+		if !fits(version.size, s.partSize, r.backend.Info()) {
+			return nil, errOutgrown
+		}
+		p := &pass{run: r, session: s, version: version, parts: stored}
+		err = p.read(ctx)
+		if err == nil {
+			var after snapshot
+			after, err = r.snapshot()
+			if err == nil && after.same(version) {
+				return p.inOrder(), nil
+			}
+		}
+		if err != nil && !errors.Is(err, errMoved) {
+			return nil, err
+		}
+		r.log.InfoContext(ctx, "the source changed while it was read; comparing what was sent")
+	}
+	return nil, &Error{Op: "read the source", Key: r.key, Err: ErrSourceChanged}
+}
+
+// complete publishes parts. The record before it is the fence: who cannot write it does not complete, and who comes later
+// knows that the upload may be gone because it is done.
+func (r *run) complete(ctx context.Context, s *session, parts []part) error {
+	r.meter.change(func(p *Progress) { p.Verifying = true })
+	list, whole := r.combine(parts)
+	whole.Kind, whole.Upload = kindCompleting, s.ID
+	r.res.CRC64, r.res.Parts, r.res.PartSize = *whole.CRC64.uint64, len(parts), s.partSize
+	if err := r.journal.append(ctx, whole); err != nil {
+		return err
+	}
+	if err := r.journal.sync(ctx); err != nil {
+		return err
+	}
+	var obj backend.Object
+	err := r.retry(ctx, "Complete", nil, func() (err error) {
+		obj, err = r.backend.Complete(ctx, s.Upload, list, backend.CompleteOptions{IfAbsent: r.req.IfAbsent, Attributes: r.req.Attributes})
+		return err
+	})
+	if errors.Is(err, backend.ErrExists) {
+		return r.existsAtEnd(ctx, s, err)
+	}
+	if err != nil {
+		return &Error{Op: "complete", Key: r.key, Err: err}
+	}
+	s.gone = true
+	return r.verify(ctx, obj, whole)
+}
+
+// existsAtEnd: Complete found an object. If an earlier try took effect and its answer was lost, the object is ours, and the
+// upload is gone; while the upload is there, the object is another's.
+func (r *run) existsAtEnd(ctx context.Context, s *session, exists error) error {
+	exists = &Error{Op: "complete", Key: r.key, Err: exists}
+	_, err := r.list(ctx, s.Upload)
+	switch {
+	case err == nil:
+		return errors.Join(exists, r.giveUp(ctx, s, ""))
+	case errors.Is(err, backend.ErrDenied):
+		return fmt.Errorf("%w: allow oss:ListParts or the like, or look at the object: %w", ErrUndecided, exists)
+	default:
+		return err
+	}
+}
+
+// verify holds the answer of Complete or Put against what was sent, and asks Stat where the answer says nothing.
+func (r *run) verify(ctx context.Context, obj backend.Object, whole record) error {
+	if !comparable(obj, whole) {
+		seen, err := r.stat(ctx)
+		switch {
+		case err == nil:
+			obj = seen
+		case !errors.Is(err, backend.ErrDenied):
+			return err
+		}
+	}
+	r.res.Object = obj
+	if why := differs(obj, whole); why != "" {
+		return &Error{Op: "verify", Key: r.key, Err: fmt.Errorf("%w: %s; send it again", ErrChecksum, why)}
+	}
+	return nil
+}
+
+// settle is called when the upload is gone. Unless it had come to Complete, it was never completed. If it had, the object is
+// ours if its content is; existence alone proves nothing.
+func (r *run) settle(ctx context.Context, s *session) (done bool, err error) {
+	mayBeDone := s.completing != nil || r.journal.history.damaged
+	if !mayBeDone {
+		return false, r.lost(ctx, s, "the store no longer has the upload")
+	}
+	obj, err := r.stat(ctx)
+	switch {
+	case errors.Is(err, backend.ErrNotFound):
+		return false, r.lost(ctx, s, "the upload is gone and left no object")
+	case errors.Is(err, backend.ErrDenied) && r.req.IfAbsent:
+		return false, fmt.Errorf("%w: the upload is gone, and the store does not let us look whether it became the object; "+
+			"allow reading the object, or look at it and call without IfAbsent: %w", ErrUndecided, err)
+	case errors.Is(err, backend.ErrDenied):
+		return false, r.lost(ctx, s, "the upload is gone, and the store does not let us look whether it became the object")
+	case err != nil:
+		return false, err
+	}
+	whole := s.completing
+	if whole == nil {
+		// The record may have been lost with the damaged log: the source itself is what the object must equal.
+		if whole, err = r.readWhole(ctx); err != nil {
+			return false, err
+		}
+	}
+	ours := matches(obj, *whole) && !obj.Modified.Before(s.Initiated)
+	if !ours && r.req.IfAbsent {
+		return false, r.refuse(ctx, s)
+	}
+	if !ours {
+		return false, r.lost(ctx, s, "the upload is gone, and the object is another's")
+	}
+	if whole.Claim != r.journal.claim.Claim { // or this very call read the source
+		same, err := r.sourceIs(ctx, *whole)
+		switch {
+		case err != nil:
+			return false, err
+		case !same && r.req.IfAbsent:
+			return false, r.refuse(ctx, s)
+		case !same:
+			return false, r.lost(ctx, s, "the source changed after an earlier call had completed it")
+		}
+	}
+	s.gone = true
+	r.res.Object, r.res.CRC64, r.res.Parts, r.res.PartSize = obj, *whole.CRC64.uint64, whole.Number, s.partSize
+	r.meter.change(func(p *Progress) { p.Stored = p.Total })
+	return true, nil
+}
+
+// refuse ends an upload that is gone, under IfAbsent: the object that is there is not this source.
+func (r *run) refuse(ctx context.Context, s *session) error {
+	return errors.Join(&Error{Op: "complete", Key: r.key, Err: backend.ErrExists}, r.lost(ctx, s, ""))
+}

@@ -1,0 +1,94 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/tidemark-go/tidemark/backend"
+)
+
+// putFits says whether the source goes as one Put.
+func (r *run) putFits() bool {
+	_, ok := backend.As[backend.Putter](r.backend)
+	limit := r.backend.Info().MaxPutSize
+	if limit == 0 {
+		limit = math.MaxInt64
+	}
+	return ok && (r.src.Size() == 0 || r.src.Size() < r.opts.Threshold) && r.src.Size() <= limit && r.opts.Threshold >= 0
+}
+
+// put sends the source as one request. It is read twice: once for its CRC-64, which is recorded, and once to be sent, and
+// the end of a body with another CRC-64 is not sent, so that the store takes no mix. Bytes that are the same both times
+// were so at the moment between.
+func (r *run) put(ctx context.Context) error {
+	putter, _ := backend.As[backend.Putter](r.backend)
+	for range maxPasses {
+		whole, err := r.readWhole(ctx)
+		if errors.Is(err, ErrSourceChanged) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		whole.Put = true
+		if err := r.intend(ctx, *whole); err != nil {
+			return err
+		}
+		r.meter.planned(whole.Size, 0, 0, 0, 0)
+		obj, err := r.putOnce(ctx, putter, *whole)
+		switch {
+		case errors.Is(err, errMoved):
+			r.log.InfoContext(ctx, "the source changed while it was read; reading it again")
+			continue
+		case err != nil:
+			return err
+		}
+		r.res.CRC64 = *whole.CRC64.uint64
+		return r.verify(ctx, obj, *whole)
+	}
+	return &Error{Op: "read the source", Key: r.key, Err: ErrSourceChanged}
+}
+
+func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record) (obj backend.Object, err error) {
+	lost := false // an answer, in this call
+	err = r.retry(ctx, "Put", nil, func() (err error) {
+		b := &body{ctx: ctx, src: r.src, size: whole.Size, limiter: r.opts.Limiter, meter: r.meter, expect: whole.CRC64.uint64}
+		r.meter.begin()
+		defer func() { r.meter.end(b.flying, whole.Size, err == nil) }()
+		opts := backend.CompleteOptions{IfAbsent: r.req.IfAbsent, Attributes: r.req.Attributes}
+		obj, err = putter.Put(ctx, r.key, b, whole.Size, r.req.Attributes, opts)
+		switch _, read := b.sum(); {
+		case b.err != nil:
+			return b.err
+		case err == nil && !read:
+			return errors.New("the backend answered without having read the body")
+		}
+		lost = lost || err != nil && !noEffect(err)
+		return err
+	})
+	r.unsure = r.unsure || lost
+	if !errors.Is(err, backend.ErrExists) {
+		if err != nil && !errors.Is(err, errMoved) {
+			err = &Error{Op: "put", Key: r.key, Err: err}
+		}
+		return obj, err
+	}
+	exists := &Error{Op: "put", Key: r.key, Err: err}
+	if !lost {
+		return obj, exists
+	}
+	// An earlier try may have taken effect: ours if there was nothing before and what is there now is what was sent.
+	obj, err = r.stat(ctx)
+	switch {
+	case errors.Is(err, backend.ErrDenied):
+		return obj, fmt.Errorf("%w: an answer was lost, an object exists, and the store does not let us look at it; "+
+			"allow reading the object, or look at it: %w", ErrUndecided, exists)
+	case err != nil:
+		return obj, err
+	case !r.absent || !matches(obj, whole):
+		return obj, exists
+	}
+	return obj, nil
+}

@@ -1,0 +1,90 @@
+package upload
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tidemark-go/tidemark/backend"
+)
+
+// Result tells how an upload went. With an error, how far it came.
+type Result struct {
+	// Object is what the store has under the key.
+	Object backend.Object
+
+	// CRC64 is the CRC-64/XZ of the content, computed from the source while it was sent or compared.
+	CRC64 uint64
+
+	Sent     int64 // bytes that this call sent, those of failed requests included
+	Reused   int64 // bytes of the object that were on the store when this call began
+	Parts    int   // parts of the object; 0 if it was a Put
+	PartSize int64 // bytes; that of an upload which was resumed, even if the Request asks for another; 0 if it was a Put
+	Retries  int   // requests that were sent again
+
+	// Resumed says that the call went on with an upload which an earlier one began.
+	Resumed bool
+
+	// Restarted has a sentence for each time that the upload began again from nothing.
+	Restarted []string
+
+	// Damaged has a sentence for each damaged checkpoint that was set aside.
+	Damaged []string
+
+	// Denied names what the store refused to this caller and was done without: "ListParts", "Stat", "Abort".
+	Denied []string
+
+	// Left are uploads that may be on the store still, because it did not let us abort them. Their log is kept, so that
+	// Pending shows them.
+	Left []backend.Upload
+}
+
+var (
+	// ErrSourceChanged: the source went on changing while it was read, so that no whole reading of one version was had.
+	// Nothing was published. What was sent is kept: the same call goes on from it when the source is at rest.
+	ErrSourceChanged = errors.New("the source keeps changing")
+
+	// ErrSuperseded: another process or call went on with this upload, and this one stopped. The object is the other's
+	// business.
+	ErrSuperseded = errors.New("another process took over this upload")
+
+	// ErrChecksum: the store's checksum, size or ETag is not that of what was sent.
+	ErrChecksum = errors.New("checksum mismatch")
+
+	// ErrUndecided: whether the object under the key is ours cannot be known. The text says why and what to do.
+	ErrUndecided = errors.New("cannot tell whose object it is")
+)
+
+// Error is the error of this package. What it wraps may be one of the errors above, a sentinel of the packages backend and
+// checkpoint (ErrDenied: nothing was lost, try again with other credentials; ErrExists: there is an object, and IfAbsent was
+// asked; ErrInUse: another process is at it), the error of the context, or what the source or the network said.
+type Error struct {
+	Op   string // what was tried, in words
+	Key  string
+	Part int // 0 if it was not about a part
+	Err  error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "upload %s: ", e.Key)
+	if e.Part > 0 {
+		fmt.Fprintf(&b, "part %d: ", e.Part)
+	}
+	if e.Op != "upload" {
+		fmt.Fprintf(&b, "%s: ", e.Op)
+	}
+	b.WriteString(e.Err.Error())
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// RequestID is what the store's support asks for, empty if the error is not the store's.
+func (e *Error) RequestID() string {
+	var with interface{ RequestID() string }
+	if errors.As(e.Err, &with) {
+		return with.RequestID()
+	}
+	return ""
+}

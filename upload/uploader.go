@@ -1,0 +1,190 @@
+// Package upload sends large objects to object stores so that no interruption costs more than the parts in flight, and none
+// produces a wrong object.
+//
+// The same call starts an upload and resumes it. What is needed to go on is kept in a [checkpoint.Store]; what the store
+// has is asked of the store; what the source has is read from the source. The algorithm is in engine.go, in the order in
+// which it happens.
+package upload
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"golang.org/x/time/rate"
+
+	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/checkpoint"
+)
+
+// Defaults of [Options] and of [Request].
+const (
+	DefaultConcurrency = 4
+	DefaultThreshold   = 10 << 20 // bytes
+	DefaultPartSize    = 8 << 20  // bytes
+)
+
+// Options are shared by the uploads of an [Uploader]. Nil and the zero value are good defaults.
+type Options struct {
+	// Concurrency is how many parts of an upload are sent, or read for comparison, at once. 0 is DefaultConcurrency.
+	Concurrency int
+
+	// Threshold in bytes: a smaller source is sent as one Put, where the store has it. 0 is DefaultThreshold; a negative
+	// one sends everything in parts.
+	Threshold int64
+
+	// Retry is how often and when a failed request is sent again.
+	Retry Retry
+
+	// Limiter limits the bytes sent a second, over all uploads that share it. Its burst must be at least 1; one of 64 KiB
+	// or more is smooth and costs little. Nil is no limit.
+	Limiter *rate.Limiter
+
+	// Logger hears of resuming, restarting, damage and retries. Nil is silent.
+	Logger *slog.Logger
+}
+
+// Request is what one upload asks for. Nil and the zero value are fine.
+type Request struct {
+	// Attributes of the object. An upload that was begun under others starts again when it is resumed.
+	Attributes backend.Attributes
+
+	// IfAbsent fails with [backend.ErrExists] rather than replace an object.
+	IfAbsent bool
+
+	// PartSize in bytes; 0 is DefaultPartSize. It is doubled until the source fits into the number of parts that the
+	// store takes; less than the store's minimum is refused. An upload keeps the part size that it began with.
+	PartSize int64
+
+	// Progress is called with snapshots, several times a second, never from two goroutines at once. It does not hold up
+	// the transfer, but Upload returns only after its last call did.
+	Progress func(Progress)
+
+	// SourceID names the source in the checkpoint instead of Source.ID, so that another machine, or a file that was
+	// moved, can go on with the upload.
+	SourceID string
+}
+
+// Uploader uploads to one store. It is safe for concurrent use.
+type Uploader struct {
+	backend backend.MultipartBackend
+	store   checkpoint.Store
+	opts    Options
+	log     *slog.Logger
+}
+
+// New returns an Uploader that sends to b and keeps its checkpoints in store. Nil opts are the defaults.
+func New(b backend.MultipartBackend, store checkpoint.Store, opts *Options) *Uploader {
+	u := &Uploader{backend: b, store: store}
+	if opts != nil {
+		u.opts = *opts
+	}
+	if u.opts.Concurrency == 0 {
+		u.opts.Concurrency = DefaultConcurrency
+	}
+	if u.opts.Threshold == 0 {
+		u.opts.Threshold = DefaultThreshold
+	}
+	u.opts.Retry = u.opts.Retry.withDefaults()
+	if u.log = u.opts.Logger; u.log == nil {
+		u.log = slog.New(slog.DiscardHandler)
+	}
+	return u
+}
+
+// Upload makes key an object with the content of src. If the checkpoint store has an upload of the same key from the same
+// source that did not end, it goes on with that.
+//
+// It returns nil only when the object is there, whole and verified. When it returns an error, the Result says how far it came
+// (it is never nil), and unless the error says otherwise the same call goes on from there. An error is an [*Error]; see
+// there for what it may be. If ctx is done, Upload returns soon, leaves no goroutine behind, and the upload can be resumed.
+func (u *Uploader) Upload(ctx context.Context, key string, src Source, req *Request) (*Result, error) {
+	return u.run(ctx, key, src, "", req)
+}
+
+// UploadFile makes key an object with the content of the regular file path. The source is named by the absolute path,
+// unless req.SourceID is set. See [Uploader.Upload].
+func (u *Uploader) UploadFile(ctx context.Context, key, path string, req *Request) (*Result, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return &Result{}, &Error{Op: "open the source", Key: key, Err: err}
+	}
+	f, err := OpenFile(abs)
+	if err != nil {
+		return &Result{}, &Error{Op: "open the source", Key: key, Err: err}
+	}
+	defer f.Close() // it was only read
+	return u.run(ctx, key, f, abs, req)
+}
+
+// run is Upload; path is known if the source is a file that a later process can open again.
+func (u *Uploader) run(ctx context.Context, key string, src Source, path string, req *Request) (*Result, error) {
+	r := &run{Uploader: u, key: key, src: src, path: path, res: &Result{}}
+	if req != nil {
+		r.req = *req
+	}
+	r.sourceID = r.req.SourceID
+	if r.sourceID == "" {
+		r.sourceID = src.ID()
+	}
+	if err := r.check(); err != nil {
+		return r.res, &Error{Op: "check the request", Key: key, Err: err}
+	}
+	r.log = u.log.With("key", key)
+	r.meter = newMeter(src.Size(), r.req.Progress)
+	defer r.meter.stop()
+
+	err := r.drive(ctx)
+	p := r.meter.snapshot()
+	r.res.Sent, r.res.Reused, r.res.Retries = p.Sent, p.Reused, p.Retries
+	if err != nil {
+		return r.res, r.explain(err)
+	}
+	r.meter.finish()
+	return r.res, nil
+}
+
+// check refuses what can be refused without asking anyone.
+func (r *run) check() error {
+	switch {
+	case r.key == "":
+		return fmt.Errorf("the key is empty: %w", backend.ErrInvalid)
+	case r.sourceID == "":
+		return fmt.Errorf("the source has no ID, set Request.SourceID: %w", backend.ErrInvalid)
+	case r.src.Size() < 0:
+		return fmt.Errorf("the source's size %d is negative: %w", r.src.Size(), backend.ErrInvalid)
+	case r.req.PartSize < 0:
+		return fmt.Errorf("the part size %d is negative: %w", r.req.PartSize, backend.ErrInvalid)
+	case r.opts.Concurrency < 0:
+		return fmt.Errorf("the concurrency %d is negative: %w", r.opts.Concurrency, backend.ErrInvalid)
+	case r.opts.Limiter != nil && r.opts.Limiter.Burst() < 1 && r.opts.Limiter.Limit() != rate.Inf:
+		return fmt.Errorf("the limiter's burst is below 1 and lets nothing pass: %w", backend.ErrInvalid)
+	}
+	_, err := choosePartSize(r.src.Size(), r.req.PartSize, r.backend.Info())
+	return err
+}
+
+// explain makes err an *Error, and a context's error plainly that.
+func (r *run) explain(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return &Error{Op: "upload", Key: r.key, Err: err}
+}
+
+// logID names the log of an upload: the same store, key and source have the same log.
+func logID(location, key, sourceID string) string {
+	// JSON keeps the three apart whatever they hold.
+	text, err := json.Marshal([]string{location, key, sourceID})
+	if err != nil {
+		panic(err) // strings cannot fail
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
