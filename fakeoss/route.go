@@ -1,0 +1,144 @@
+package fakeoss
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// level is what an operation works on.
+type level int
+
+const (
+	service level = iota
+	bucket
+	object
+)
+
+// access is what an anonymous caller needs to be granted for an operation.
+type access int
+
+const (
+	private access = iota // never granted
+	readObject
+	writeObject
+	readBucket
+	writeBucket
+)
+
+// operation is one operation of the service.
+type operation struct {
+	name    string // as the service's API has it
+	method  string
+	level   level
+	selects []string // the query parameters that together select the operation
+	query   []string // other query parameters that it knows
+	headers []string // x-oss-* headers that it knows; "x-oss-meta-" stands for all that begin so
+	access  access
+	serve   func(c *call) (*answer, error)
+}
+
+var (
+	writeHeaders = words(`x-oss-meta- x-oss-storage-class x-oss-object-acl x-oss-tagging x-oss-forbid-overwrite
+		x-oss-server-side-encryption x-oss-server-side-encryption-key-id x-oss-server-side-data-encryption`)
+	responseQuery = words(`response-content-type response-content-language response-expires response-cache-control
+		response-content-disposition response-content-encoding`)
+
+	// harmless are the parameters and headers that any request may have: those of the signature, and two that change
+	// neither what is stored nor what is answered (a speed limit, and who pays).
+	harmless = words(`OSSAccessKeyId Expires Signature security-token x-oss-signature-version x-oss-credential x-oss-date
+		x-oss-expires x-oss-additional-headers x-oss-security-token x-oss-signature x-oss-content-sha256
+		x-oss-traffic-limit x-oss-request-payer`)
+)
+
+func words(s string) []string { return strings.Fields(s) }
+
+// operations is the whole dialect that this server speaks. It is a function, since the operations lead back to it.
+func operations() []operation {
+	return []operation{
+		{"ListBuckets", "GET", service, nil, words("prefix marker max-keys"), nil, private, (*call).listBuckets},
+
+		{"PutBucket", "PUT", bucket, nil, nil, words("x-oss-acl"), private, (*call).putBucket},
+		{"DeleteBucket", "DELETE", bucket, nil, nil, nil, private, (*call).deleteBucket},
+		{"GetBucketInfo", "GET", bucket, words("bucketInfo"), nil, nil, private, (*call).getBucketInfo},
+		{"GetBucketLocation", "GET", bucket, words("location"), nil, nil, private, (*call).getBucketLocation},
+		{"ListObjects", "GET", bucket, nil, words("prefix marker delimiter max-keys encoding-type"), nil, readBucket, (*call).listObjects},
+		{"ListObjectsV2", "GET", bucket, words("list-type"),
+			words("prefix continuation-token start-after delimiter max-keys encoding-type fetch-owner"), nil, readBucket, (*call).listObjectsV2},
+		{"ListMultipartUploads", "GET", bucket, words("uploads"),
+			words("prefix delimiter key-marker upload-id-marker max-uploads encoding-type"), nil, private, (*call).listMultipartUploads},
+
+		{"PutObject", "PUT", object, nil, nil, append(words("x-oss-hash-crc64ecma"), writeHeaders...), writeObject, (*call).putObject},
+		{"GetObject", "GET", object, nil, responseQuery, words("x-oss-range-behavior"), readObject, (*call).getObject},
+		{"HeadObject", "HEAD", object, nil, responseQuery, words("x-oss-range-behavior"), readObject, (*call).headObject},
+		{"GetObjectMeta", "HEAD", object, words("objectMeta"), nil, nil, readObject, (*call).getObjectMeta},
+		{"DeleteObject", "DELETE", object, nil, nil, nil, writeObject, (*call).deleteObject},
+		{"PutObjectACL", "PUT", object, words("acl"), nil, words("x-oss-object-acl"), private, (*call).putObjectACL},
+		{"GetObjectACL", "GET", object, words("acl"), nil, nil, private, (*call).getObjectACL},
+		{"PutObjectTagging", "PUT", object, words("tagging"), nil, nil, private, (*call).putObjectTagging},
+		{"GetObjectTagging", "GET", object, words("tagging"), nil, nil, private, (*call).getObjectTagging},
+		{"DeleteObjectTagging", "DELETE", object, words("tagging"), nil, nil, private, (*call).deleteObjectTagging},
+
+		{"InitiateMultipartUpload", "POST", object, words("uploads"), words("sequential encoding-type"), writeHeaders, writeObject, (*call).initiate},
+		{"UploadPart", "PUT", object, words("partNumber uploadId"), nil,
+			words("x-oss-hash-crc64ecma x-oss-server-side-encryption"), writeObject, (*call).uploadPart},
+		{"ListParts", "GET", object, words("uploadId"), words("max-parts part-number-marker encoding-type"), nil, private, (*call).listParts},
+		{"CompleteMultipartUpload", "POST", object, words("uploadId"), words("encoding-type"),
+			words("x-oss-complete-all x-oss-forbid-overwrite x-oss-object-acl x-oss-hash-crc64ecma"), writeObject, (*call).complete},
+		{"AbortMultipartUpload", "DELETE", object, words("uploadId"), nil, nil, private, (*call).abort},
+	}
+}
+
+// route finds the operation that a request asks for: of those whose selecting parameters are all there, the one with most.
+func (h *Handler) route(method string, t target, q query) (*operation, error) {
+	on := object
+	switch {
+	case t.bucket == "":
+		on = service
+	case t.key == "":
+		on = bucket
+	}
+	var found *operation
+	var allowed []string
+	for i := range h.operations {
+		op := &h.operations[i]
+		if op.level != on {
+			continue
+		}
+		if !slices.ContainsFunc(op.selects, func(k string) bool { return !q.has(k) }) {
+			if !slices.Contains(allowed, op.method) {
+				allowed = append(allowed, op.method)
+			}
+			if op.method == method && (found == nil || len(op.selects) > len(found.selects)) {
+				found = op
+			}
+		}
+	}
+	if found == nil {
+		e := &serviceError{status: http.StatusMethodNotAllowed, code: "MethodNotAllowed",
+			message: "The specified method is not allowed against this resource."}
+		return nil, e.with("Method", method).with("ResourceType", [...]string{"Service", "Bucket", "Object"}[on]).
+			set("Allow", strings.Join(allowed, ", "))
+	}
+	return found, nil
+}
+
+// known refuses a parameter or header that might change what the operation does, and that this server does not know.
+func (op *operation) known(header http.Header, q query) error {
+	for _, p := range q {
+		if !slices.Contains(op.selects, p.key) && !slices.Contains(op.query, p.key) && !slices.Contains(harmless, p.key) {
+			return errNotImplemented("query parameter", p.key)
+		}
+	}
+	for name := range header {
+		name = strings.ToLower(name)
+		if !strings.HasPrefix(name, "x-oss-") || slices.Contains(harmless, name) || slices.Contains(op.headers, name) {
+			continue
+		}
+		if strings.HasPrefix(name, "x-oss-meta-") && slices.Contains(op.headers, "x-oss-meta-") {
+			continue
+		}
+		return errNotImplemented("header", name)
+	}
+	return nil
+}
