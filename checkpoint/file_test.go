@@ -1,0 +1,504 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func readLog(t *testing.T, f *File, id string) []byte {
+	t.Helper()
+	log, err := os.ReadFile(f.logPath(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
+func writeLog(t *testing.T, f *File, id string, log []byte) {
+	t.Helper()
+	if err := os.WriteFile(f.logPath(id), log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTornTail: a process that died at any byte of an append leaves the records before, and the next append cuts the rest off, by
+// the store that wrote the log and by one that never saw it.
+func TestTornTail(t *testing.T) {
+	for n := range 3 {
+		whole, sound := logBytes("id", records(n+1)), logBytes("id", records(n))
+		if n == 0 {
+			sound = nil
+		}
+		for cut := len(sound); cut < len(whole); cut++ {
+			f := newFile(t, "")
+			fill(t, f, "id", n+1) // f knows the log as it was before
+			writeLog(t, f, "id", whole[:cut])
+			wantRecords(t, f, "id", records(n))
+			if n == 0 {
+				for id := range f.IDs(t.Context()) {
+					t.Errorf("cut at %d: IDs lists %q, which has no records", cut, id)
+				}
+			}
+			for _, store := range []*File{f, newFile(t, f.Dir())} {
+				writeLog(t, f, "id", whole[:cut])
+				if err := store.Append(t.Context(), "id", n+1, record(9)); !errors.Is(err, ErrConflict) {
+					t.Fatalf("cut at %d: Append in the place of a torn record's successor: %v, want ErrConflict", cut, err)
+				}
+				if err := store.Append(t.Context(), "id", n, record(n)); err != nil {
+					t.Fatalf("cut at %d: Append: %v", cut, err)
+				}
+				if diff := cmp.Diff(string(whole), string(readLog(t, f, "id"))); diff != "" {
+					t.Fatalf("cut at %d (-want +got):\n%s", cut, diff)
+				}
+			}
+		}
+	}
+}
+
+// TestDeleteTorn: a log that a crash left without a record is no log, and goes.
+func TestDeleteTorn(t *testing.T) {
+	f := newFile(t, "")
+	fill(t, f, "id", 1)
+	writeLog(t, f, "id", header("id"))
+	if err := f.Delete(t.Context(), "id", 5, record(4)); err != nil {
+		t.Fatal(err)
+	}
+	if left := names(t, f, logSuffix); left != nil {
+		t.Errorf("left: %q", left)
+	}
+}
+
+// TestDamage: a damaged log is set aside, byte for byte, the upload goes on with what is whole, and the damage is reported once.
+func TestDamage(t *testing.T) {
+	recs := records(3)
+	sound := logBytes("id", recs)
+	second := bytes.Index(sound, recs[1])
+	flipped := bytes.Clone(sound)
+	flipped[second+3] ^= 1
+	tests := map[string]struct {
+		log  []byte
+		want [][]byte
+	}{
+		"a flipped bit":   {flipped, [][]byte{recs[0], recs[2]}},
+		"a lost header":   {sound[bytes.IndexByte(sound, '\n')+1:], recs},
+		"a lost line":     {append(bytes.Clone(sound[:second]), sound[bytes.Index(sound, recs[2]):]...), [][]byte{recs[0], recs[2]}},
+		"nothing but NUL": {make([]byte, 500), nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := newFile(t, "")
+			fill(t, f, "id", 3)
+			fill(t, f, "other", 1)
+			for round := range 2 { // the second finds the name of a set-aside log
+				writeLog(t, f, "id", test.log)
+				if err := f.Append(t.Context(), "id", len(test.want), record(9)); !errors.Is(err, ErrConflict) {
+					t.Errorf("Append to a damaged log: %v, want ErrConflict", err)
+				}
+				if err := f.Delete(t.Context(), "id", 3, recs[2]); !errors.Is(err, ErrConflict) {
+					t.Errorf("Delete of a damaged log: %v, want ErrConflict", err)
+				}
+				got, err := f.Load(t.Context(), "id")
+				if !errors.Is(err, ErrDamaged) {
+					t.Fatalf("Load: %v, want ErrDamaged", err)
+				}
+				if diff := cmp.Diff(text(test.want), text(got)); diff != "" {
+					t.Errorf("Load (-want +got):\n%s", diff)
+				}
+				wantRecords(t, f, "id", test.want)
+
+				aside := names(t, f, ".damaged-")
+				if len(aside) != round+1 {
+					t.Fatalf("set aside: %q, want %d", aside, round+1)
+				}
+				path := filepath.Join(f.Dir(), aside[round])
+				if !strings.HasPrefix(path, f.logPath("id")+".damaged-2") || !strings.Contains(err.Error(), path) {
+					t.Errorf("set aside as %s, error %q", path, err)
+				}
+				kept, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(kept, test.log) {
+					t.Errorf("the log that was set aside was changed")
+				}
+			}
+			if err := f.Append(t.Context(), "id", len(test.want), record(9)); err != nil {
+				t.Errorf("Append after the repair: %v", err)
+			}
+			wantRecords(t, newFile(t, f.Dir()), "id", append(test.want, record(9)))
+			wantRecords(t, f, "other", records(1))
+			wantFiles(t, f, f.logPath("id"), f.logPath("other"))
+		})
+	}
+}
+
+// wantFiles checks that nothing but the given files, the guard and set-aside logs is in the directory, and the modes.
+func wantFiles(t *testing.T, f *File, paths ...string) {
+	t.Helper()
+	want := map[string]bool{filepath.Join(f.Dir(), guardName): true}
+	for _, path := range paths {
+		want[path] = true
+	}
+	entries, err := os.ReadDir(f.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(f.Dir(), e.Name())
+		if !want[path] && !strings.Contains(e.Name(), ".damaged-") {
+			t.Errorf("litter: %s", path)
+		}
+		delete(want, path)
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if runtime.GOOS != "windows" && info.Mode() != 0o600 && !strings.Contains(e.Name(), ".damaged-") {
+			t.Errorf("%s has mode %v, want 0600", path, info.Mode())
+		}
+	}
+	for path := range want {
+		t.Errorf("missing: %s", path)
+	}
+}
+
+// TestNotAFile: whatever is in the place of a log, it is set aside and not written through.
+func TestNotAFile(t *testing.T) {
+	target := filepath.Join(t.TempDir(), "target")
+	tests := map[string]func(path string) error{
+		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"symlink": func(path string) error {
+			return errors.Join(os.WriteFile(target, logBytes("id", records(2)), 0o600), os.Symlink(target, path))
+		},
+	}
+	for name, make := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := newFile(t, "")
+			fill(t, f, "other", 1)
+			if err := make(f.logPath("id")); err != nil {
+				t.Fatal(err)
+			}
+			for at := range 3 {
+				if err := f.Append(t.Context(), "id", at, record(at)); !errors.Is(err, ErrConflict) {
+					t.Errorf("Append %d: %v, want ErrConflict", at, err)
+				}
+			}
+			if recs, err := f.Load(t.Context(), "id"); !errors.Is(err, ErrDamaged) || recs != nil {
+				t.Errorf("Load = %q, %v, want ErrDamaged", recs, err)
+			}
+			fill(t, f, "id", 1)
+			wantRecords(t, f, "id", records(1))
+		})
+	}
+}
+
+// TestNewerVersion: a log of a later version is left as it is by everything, and is still listed.
+func TestNewerVersion(t *testing.T) {
+	f := newFile(t, "")
+	fill(t, f, "id", 1)
+	header := []byte(formatMagic + `2 "id" compressed`)
+	log := append(appendSum(header, newSeal(string(header)).sum(0, nil)), "whatever\nit is\n"...)
+	writeLog(t, f, "id", log)
+	_, loadErr := f.Load(t.Context(), "id")
+	for name, err := range map[string]error{
+		"Load": loadErr, "Append": f.Append(t.Context(), "id", 1, record(1)), "Delete": f.Delete(t.Context(), "id", 1, record(0)),
+	} {
+		if !errors.Is(err, ErrVersion) {
+			t.Errorf("%s: %v, want ErrVersion", name, err)
+		}
+	}
+	if diff := cmp.Diff(string(log), string(readLog(t, f, "id"))); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+	var ids []string
+	for id, err := range f.IDs(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if diff := cmp.Diff([]string{"id"}, ids); diff != "" {
+		t.Errorf("IDs (-want +got):\n%s", diff)
+	}
+	wantFiles(t, f, f.logPath("id"))
+}
+
+// TestIDsPassOver: only logs are listed, also one whose header is damaged as long as its ID is not.
+func TestIDsPassOver(t *testing.T) {
+	f := newFile(t, "")
+	fill(t, f, "id", 2)
+	log := readLog(t, f, "id")
+	log[0] = 'X'
+	writeLog(t, f, "id", log)
+	unlock, err := f.Lock(t.Context(), "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unlock(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, name := range []string{
+		filepath.Base(f.base("gone")) + damagedSuffix + "20260102T030405Z", filepath.Base(f.base("new")) + tempSuffix,
+		filepath.Base(f.base("copy")) + logSuffix, "notes.log", "README", ".log",
+	} {
+		if err := os.WriteFile(filepath.Join(f.Dir(), name), logBytes("id", records(1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(f.logPath("directory"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for id, err := range f.IDs(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if diff := cmp.Diff([]string{"id"}, ids); diff != "" {
+		t.Errorf("IDs (-want +got):\n%s", diff)
+	}
+}
+
+// TestTwoStores: two stores on one directory, as two processes have, see each other's appends and deletes.
+func TestTwoStores(t *testing.T) {
+	a := newFile(t, "")
+	b := newFile(t, a.Dir())
+	fill(t, a, "id", 2)
+	if err := b.Append(t.Context(), "id", 2, record(2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Append(t.Context(), "id", 2, record(7)); !errors.Is(err, ErrConflict) {
+		t.Errorf("Append where the other store did: %v, want ErrConflict", err)
+	}
+	if err := a.Append(t.Context(), "id", 3, record(3)); err != nil {
+		t.Errorf("Append after the other store's: %v", err)
+	}
+
+	// The log is deleted and written anew with fewer records at the same size: a must not take it for the one it knows.
+	if err := b.Delete(t.Context(), "id", 4, record(3)); err != nil {
+		t.Fatal(err)
+	}
+	big := fmt.Appendf(nil, `"%s"`, strings.Repeat("x", len(record(0))*2+lineOverhead-2))
+	fill(t, b, "id", 2)
+	if err := b.Append(t.Context(), "id", 2, big); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := len(readLog(t, a, "id")), len(logBytes("id", records(4))); got != want {
+		t.Fatalf("the new log has %d bytes, the test needs %d", got, want)
+	}
+	if err := a.Append(t.Context(), "id", 4, record(4)); !errors.Is(err, ErrConflict) {
+		t.Errorf("Append to a log that was written anew: %v, want ErrConflict", err)
+	}
+	if err := a.Append(t.Context(), "id", 3, record(3)); err != nil {
+		t.Errorf("Append to a log that was written anew: %v", err)
+	}
+}
+
+// TestAppendCost: record 10,000 is as many bytes on disk as record 1, at most 12 more than its own, and it is written without
+// reading the records before it.
+func TestAppendCost(t *testing.T) {
+	f := newFile(t, "")
+	rec := func(at int) []byte { return fmt.Appendf(nil, `{"kind":"part","number":%5d}`, at) }
+	var first, last int64
+	var before int64
+	for at := range 10_001 {
+		if err := f.Append(t.Context(), "id", at, rec(at)); err != nil {
+			t.Fatal(err)
+		}
+		if at > 1 && at < 10_000-1 {
+			continue
+		}
+		info, err := os.Stat(f.logPath("id"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch at {
+		case 1:
+			first = info.Size() - before
+		case 10_000:
+			last = info.Size() - before
+		}
+		before = info.Size()
+	}
+	if first != last || last > int64(len(rec(0)))+12 {
+		t.Errorf("record 1 took %d bytes, record 10,000 %d, of which %d are its own", first, last, len(rec(0)))
+	}
+
+	// Damage in the middle is out of the sight of an append that does not read it.
+	log := readLog(t, f, "id")
+	log[len(log)/2] ^= 1
+	writeLog(t, f, "id", log)
+	if err := f.Append(t.Context(), "id", 10_001, rec(10_001)); err != nil {
+		t.Errorf("Append read the log: %v", err)
+	}
+}
+
+func TestModes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes; what is below the user's directory is the user's")
+	}
+	root := t.TempDir()
+	f := newFile(t, filepath.Join(root, "a", "b"))
+	unlock, err := f.Lock(t.Context(), "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, f, "id", 2)
+	wantFiles(t, f, f.logPath("id"), f.base("id")+lockSuffix)
+	for _, dir := range []string{"a", "a/b"} {
+		info, err := os.Stat(filepath.Join(root, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != fs.ModeDir|0o700 {
+			t.Errorf("%s has mode %v, want 0700", dir, info.Mode())
+		}
+	}
+	if err := unlock(); err != nil {
+		t.Error(err)
+	}
+	wantFiles(t, f, f.logPath("id"))
+
+	// A directory that exists is the user's.
+	shared := filepath.Join(root, "shared")
+	if err := errors.Join(os.Mkdir(shared, 0o700), os.Chmod(shared, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, newFile(t, shared), "id", 1)
+	if info, err := os.Stat(shared); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("the user's directory has mode %v, %v, want 0755", info.Mode(), err)
+	}
+}
+
+// TestReadOnlyUse: reading makes nothing, not even the directory.
+func TestReadOnlyUse(t *testing.T) {
+	f := newFile(t, filepath.Join(t.TempDir(), "not there"))
+	wantRecords(t, f, "id", nil)
+	for id, err := range f.IDs(t.Context()) {
+		t.Errorf("IDs: %q, %v", id, err)
+	}
+	if err := errors.Join(f.Delete(t.Context(), "id", 1, record(0)), f.Sync(t.Context(), "id")); err != nil {
+		t.Error(err)
+	}
+	if err := f.Append(t.Context(), "id", 1, record(1)); !errors.Is(err, ErrConflict) {
+		t.Errorf("Append: %v, want ErrConflict", err)
+	}
+	if _, err := os.Stat(f.Dir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory was made: %v", err)
+	}
+}
+
+// TestUnusableDirectory: below a regular file nobody can make a directory, root neither.
+func TestUnusableDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below", "it")} {
+		f := newFile(t, dir)
+		_, lockErr := f.Lock(t.Context(), "id")
+		for name, err := range map[string]error{"Append": f.Append(t.Context(), "id", 0, record(0)), "Lock": lockErr} {
+			if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "choose another checkpoint directory") {
+				t.Errorf("%s: %v, want the directory and the remedy", name, err)
+			}
+		}
+	}
+}
+
+// TestSync: the file first, then the names that lead to it; and directories on the way when they are made.
+func TestSync(t *testing.T) {
+	root := t.TempDir()
+	f := newFile(t, filepath.Join(root, "a", "b"))
+	var synced []string
+	note := func(path string) error {
+		rel, err := filepath.Rel(root, path)
+		synced = append(synced, filepath.ToSlash(rel))
+		return err
+	}
+	f.syncDir = note
+	f.syncFile = func(file *os.File) error { return errors.Join(note(file.Name()), file.Sync()) }
+	check := func(when string, want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, synced); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+		synced = nil
+	}
+
+	fill(t, f, "id", 1)
+	check("the directories are made", "..", ".")
+	if err := f.Append(t.Context(), "id", 1, record(1)); err != nil {
+		t.Fatal(err)
+	}
+	check("an append")
+	name := "a/b/" + filepath.Base(f.logPath("id"))
+	for range 2 {
+		if err := f.Sync(t.Context(), "id"); err != nil {
+			t.Fatal(err)
+		}
+		check("Sync", name, "a/b", "a")
+	}
+	log := readLog(t, f, "id")
+	log[0] = 'X'
+	writeLog(t, f, "id", log)
+	if _, err := f.Load(t.Context(), "id"); !errors.Is(err, ErrDamaged) {
+		t.Fatal(err)
+	}
+	check("a repair", strings.Replace(name, logSuffix, tempSuffix, 1), "a/b")
+
+	f.syncDir = func(string) error { return fs.ErrInvalid }
+	if err := f.Sync(t.Context(), "id"); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("Sync: %v, want the error of the directory", err)
+	}
+}
+
+func TestDefaultDir(t *testing.T) {
+	for name, test := range map[string]struct {
+		goos string
+		env  map[string]string
+		want string
+	}{
+		"XDG":          {"linux", map[string]string{"HOME": "/h", "XDG_STATE_HOME": "/state"}, "/state/tidemark/uploads"},
+		"relative XDG": {"linux", map[string]string{"HOME": "/h", "XDG_STATE_HOME": "state"}, "/h/.local/state/tidemark/uploads"},
+		"home":         {"freebsd", map[string]string{"HOME": "/h"}, "/h/.local/state/tidemark/uploads"},
+		"macOS":        {"darwin", map[string]string{"HOME": "/h", "XDG_STATE_HOME": "/s"}, "/h/Library/Application Support/tidemark/uploads"},
+		"Windows":      {"windows", map[string]string{"LocalAppData": "/l", "HOME": "/h"}, "/l/tidemark/uploads"},
+		"no home":      {"linux", nil, ""},
+		"no app data":  {"windows", map[string]string{"HOME": "/h"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "XDG" && runtime.GOOS == "windows" {
+				t.Skip("a path without a drive is not absolute on Windows")
+			}
+			got, err := defaultDir(test.goos, func(name string) string { return test.env[name] })
+			if filepath.ToSlash(got) != test.want || (err == nil) != (test.want != "") {
+				t.Errorf("defaultDir = %q, %v, want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+// BenchmarkAppend is one record of an engine's size, into a log that grows.
+func BenchmarkAppend(b *testing.B) {
+	f := newFile(b, "")
+	rec := fmt.Appendf(nil, `{"pad":"%s"}`, strings.Repeat("x", 240))
+	at := 0
+	for b.Loop() {
+		if err := f.Append(b.Context(), "id", at, rec); err != nil {
+			b.Fatal(err)
+		}
+		at++
+	}
+}
