@@ -62,7 +62,7 @@ func TestSDKUploadFile(t *testing.T) {
 		{"V1", []oss.ClientOption{oss.AuthVersion(oss.AuthV1)}},
 		{"V4", []oss.ClientOption{oss.AuthVersion(oss.AuthV4), oss.Region("cn-hangzhou")}},
 	}
-	for _, store := range []string{"memory"} {
+	for _, store := range []string{"memory", "directory"} {
 		for _, style := range styles {
 			for _, version := range versions {
 				t.Run(fmt.Sprintf("%s/%s/%s", store, style.name, version.name), func(t *testing.T) {
