@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -61,6 +63,21 @@ func TestTornTail(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestLongTornTail: of a torn record that is longer than the next one nothing is left after it.
+func TestLongTornTail(t *testing.T) {
+	f := newFile(t, "")
+	fill(t, f, "id", 1)
+	long := fmt.Appendf(nil, `"%s"`, strings.Repeat("x", 500))
+	torn := newSeal("id").appendRecord(logBytes("id", records(1)), 1, long)
+	writeLog(t, f, "id", torn[:len(torn)-3])
+	if err := f.Append(t.Context(), "id", 1, record(1)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(logBytes("id", records(2))), string(readLog(t, f, "id"))); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
 
@@ -304,6 +321,69 @@ func TestTwoStores(t *testing.T) {
 	if err := a.Append(t.Context(), "id", 3, record(3)); err != nil {
 		t.Errorf("Append to a log that was written anew: %v", err)
 	}
+}
+
+// TestLockFileRemoved: a lock on a file that has lost its name keeps nobody out, and is seen to.
+func TestLockFileRemoved(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not remove a file that is open")
+	}
+	l := newLock(filepath.Join(t.TempDir(), "lock"))
+	check := func(when string, want bool) {
+		t.Helper()
+		if current, err := isCurrent(l); current != want || err != nil {
+			t.Errorf("%s: isCurrent = %t, %v, want %t", when, current, err, want)
+		}
+	}
+	if ok, err := l.TryLock(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	check("locked", true)
+	if err := os.Remove(l.Path()); err != nil {
+		t.Fatal(err)
+	}
+	check("removed", false)
+	if err := os.WriteFile(l.Path(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check("made by another", false)
+	if err := l.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWaitForGuard: who waits for a process that hangs inside the guard can give up, and an unlock does not hang.
+func TestWaitForGuard(t *testing.T) {
+	f := newFile(t, "")
+	fill(t, f, "id", 1)
+	unlock, err := f.Lock(t.Context(), "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave, err := newFile(t, f.Dir()).enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := f.Append(ctx, "id", 1, record(1)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Append: %v, want the context's error", err)
+	}
+	if err := unlock(); err != nil {
+		t.Errorf("unlock: %v", err)
+	}
+	wantFiles(t, f, f.logPath("id"), f.base("id")+lockSuffix)
+	if err := leave(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := f.Lock(t.Context(), "id")
+	if err != nil {
+		t.Fatalf("Lock after an unlock that could not remove its file: %v", err)
+	}
+	if err := again(); err != nil {
+		t.Error(err)
+	}
+	wantFiles(t, f, f.logPath("id"))
 }
 
 // TestAppendCost: record 10,000 is as many bytes on disk as record 1, at most 12 more than its own, and it is written without
