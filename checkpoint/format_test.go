@@ -155,6 +155,19 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestSalvageLookalike: a record is not cut where its text looks like the end of a line.
+func TestSalvageLookalike(t *testing.T) {
+	recs := [][]byte{[]byte(`"a 00000000 b deadbeef c"`), []byte(`{"x": 12345678 }`)}
+	log := bytes.ReplaceAll(logBytes("id", recs), []byte("\n"), []byte("\r\n"))
+	s, err := decode(bytes.NewReader(log), "id")
+	if err != nil || s.damage == "" {
+		t.Fatalf("damage %q, %v", s.damage, err)
+	}
+	if diff := cmp.Diff(text(recs), text(s.records)); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
+
 func upperSum(line []byte) []byte {
 	at := len(line) - lineOverhead
 	return append(bytes.Clone(line[:at]), bytes.ToUpper(line[at:])...)
