@@ -29,8 +29,8 @@ import (
 //	                 is about the signature (a wrong region in it, say). FileImmutable: a retention rule protects the object.
 //	ErrInvalid       NoSuchBucket; and what is wrong with the request itself: InvalidArgument, MissingArgument,
 //	                 InvalidRequest, MalformedXML, InvalidObjectName, InvalidBucketName, InvalidEncryptionAlgorithmError,
-//	                 EntityTooLarge, EntityTooSmall, MissingContentLength, NotImplemented, OperationNotSupported,
-//	                 MethodNotAllowed.
+//	                 EntityTooLarge, EntityTooSmall, MetadataTooLarge, MissingContentLength, NotImplemented,
+//	                 OperationNotSupported, MethodNotAllowed.
 //	ErrThrottled     429, and the codes of 503 that name a limit (…LimitExceeded): a limit is applied at the door.
 //	                 ServiceUnavailable only of ListParts, Stat and Uploads, which change nothing anyway.
 //
@@ -176,8 +176,8 @@ func sortAnswer(op operation, a *answer) error {
 		}
 		return backend.ErrInvalid
 	case "NoSuchBucket", "InvalidRequest", "MalformedXML", "InvalidObjectName", "InvalidBucketName",
-		"InvalidEncryptionAlgorithmError", "EntityTooLarge", "EntityTooSmall", "MissingContentLength", "NotImplemented",
-		"OperationNotSupported", "MethodNotAllowed":
+		"InvalidEncryptionAlgorithmError", "EntityTooLarge", "EntityTooSmall", "MetadataTooLarge", "MissingContentLength",
+		"NotImplemented", "OperationNotSupported", "MethodNotAllowed":
 		return backend.ErrInvalid
 	case "QpsLimitExceeded", "TotalQpsLimitExceeded", "MetaOperationQpsLimitExceeded", "ActiveRequestLimitExceeded",
 		"CpuLimitExceeded", "UploadTrafficRateLimitExceeded", "DownloadTrafficRateLimitExceeded":
