@@ -183,11 +183,8 @@ func (c *call) readDocument(v any) (bool, error) {
 	if err := d.Decode(v); err != nil {
 		return false, errMalformedXML()
 	}
-	if _, err := d.Token(); err != io.EOF {
-		// Anything but white space after the root. White space is a token of its own.
-		if rest := bytes.TrimSpace(b[d.InputOffset():]); len(rest) > 0 {
-			return false, errMalformedXML()
-		}
+	if len(bytes.TrimSpace(b[d.InputOffset():])) > 0 {
+		return false, errMalformedXML()
 	}
 	return true, nil
 }
