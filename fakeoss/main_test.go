@@ -1,16 +1,19 @@
 package fakeoss_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"hash/crc64"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -142,4 +145,38 @@ func multipartETag(parts ...string) string {
 		text += strings.Trim(md5ETag(p), `"`)
 	}
 	return fmt.Sprintf(`"%X-%d"`, md5.Sum([]byte(text)), len(parts))
+}
+
+func roundTrip(t *testing.T, srv *fakeoss.TestServer, r *http.Request) response {
+	t.Helper()
+	resp, err := srv.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return response{resp, string(b)}
+}
+
+// exchange sends bytes over a connection of their own and reads the answer.
+func exchange(t *testing.T, srv *fakeoss.TestServer, raw string) response {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(srv.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, raw); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close(), conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return response{resp, string(b)}
 }
