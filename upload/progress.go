@@ -31,10 +31,11 @@ const (
 
 // meter counts what happens and, if someone listens, reports it from a goroutine of its own.
 type meter struct {
-	report func(Progress)
-	begun  time.Time
-	quit   chan struct{}
-	ended  chan struct{}
+	report   func(Progress)
+	finished bool // read after quit is closed
+	begun    time.Time
+	quit     chan struct{}
+	ended    chan struct{}
 
 	mu     sync.Mutex
 	now    Progress
@@ -61,7 +62,11 @@ func (m *meter) run() {
 		case <-tick.C:
 			m.report(m.snapshot())
 		case <-m.quit:
-			m.report(m.snapshot())
+			p := m.snapshot()
+			if p.Done = m.finished; p.Done {
+				p.Left = 0
+			}
+			m.report(p)
 			return
 		}
 	}
@@ -90,9 +95,6 @@ func (m *meter) snapshot() Progress {
 	if left := p.Total - p.Stored - p.InFlight; p.Rate > 0 {
 		p.Left = time.Duration(float64(max(left, 0)) / p.Rate * float64(time.Second))
 	}
-	if p.Done {
-		p.Left = 0
-	}
 	return p
 }
 
@@ -105,7 +107,9 @@ func (m *meter) change(f func(*Progress)) {
 func (m *meter) moved(n int64)   { m.change(func(p *Progress) { p.InFlight += n; p.Sent += n }) }
 func (m *meter) dropped(n int64) { m.change(func(p *Progress) { p.InFlight -= n }) }
 func (m *meter) retried()        { m.change(func(p *Progress) { p.Retries++ }) }
-func (m *meter) finish()         { m.change(func(p *Progress) { p.Done = true }) }
+
+// finish is called before stop, when the object is there and verified.
+func (m *meter) finish() { m.finished = true }
 
 // planned begins a pass over so many parts: done of them, of stored bytes, need nothing more; reused of these bytes were on the
 // store when the call began.

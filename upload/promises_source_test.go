@@ -3,6 +3,8 @@ package upload_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -231,6 +233,19 @@ func TestPromise03ContentDecides(t *testing.T) {
 		}
 		checkObject(t, objects, data)
 	})
+	t.Run("nor where the store gives no CRC", func(t *testing.T) {
+		objects := memory.New(&memory.Options{Info: backend.Info{MinPartSize: 1}, NoCRC64: true})
+		logs, src := checkpoint.NewMemory(), newSource(data)
+		mustFail(t, &tap{inner: objects, before: stopAt("UploadPart", 9)}, logs, src, inParts(), errCut)
+		up := backend.Upload{Key: key, ID: unfinished(t, objects)[0]}
+		if _, err := objects.UploadPart(t.Context(), up, 2, bytes.NewReader(bytesOf(9, partSize)), partSize); err != nil {
+			t.Fatal(err)
+		}
+		if res := mustUpload(t, objects, logs, src, inParts()); res.Sent != 3*partSize {
+			t.Errorf("sent %d bytes, want %d", res.Sent, 3*partSize)
+		}
+		checkObject(t, objects, data)
+	})
 	t.Run("without CRCs from the store, the log's prove what its ETags match", func(t *testing.T) {
 		objects := memory.New(&memory.Options{Info: backend.Info{MinPartSize: 1}, NoCRC64: true})
 		logs, src := checkpoint.NewMemory(), newSource(data)
@@ -263,6 +278,34 @@ func TestPromise04OneDriver(t *testing.T) {
 			t.Errorf("sent %d of %d bytes", res.Sent, len(data))
 		}
 		checkObject(t, objects, data)
+	})
+
+	t.Run("what the older wrote after the newer came does not count", func(t *testing.T) {
+		objects, logs, src := newStore(), checkpoint.NewMemory(), newSource(data)
+		mustFail(t, &tap{inner: objects, before: stopAt("UploadPart", 3)}, logs, src, inParts(), errCut)
+		var id string
+		for i := range logs.IDs(t.Context()) {
+			id = i
+		}
+		recs, err := logs.Load(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, claim, _ := strings.Cut(string(recs[0]), `"claim":"`)
+		claim, _, _ = strings.Cut(claim, `"`)
+		mustFail(t, &tap{inner: objects, before: stopAt("UploadPart", 5)}, logs, src, inParts(), errCut)
+		recs, err = logs.Load(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		late := fmt.Sprintf(`{"kind":"gone","claim":%q,"upload":%q}`, claim, unfinished(t, objects)[0])
+		if err := logs.Append(t.Context(), id, len(recs), []byte(late)); err != nil {
+			t.Fatal(err)
+		}
+		if res := mustUpload(t, objects, logs, src, inParts()); res.Sent != 2*partSize {
+			t.Errorf("sent %d bytes, want %d", res.Sent, 2*partSize)
+		}
+		checkClean(t, objects, logs)
 	})
 
 	t.Run("where it cannot, the newer takes over and the older stops", func(t *testing.T) {
