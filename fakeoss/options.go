@@ -4,6 +4,8 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/tidemark-go/tidemark/fakeoss/internal/store"
 )
 
 // Options are the settings of a server. The zero value, or nil, is a server in memory without buckets, in the region
@@ -64,3 +66,12 @@ type Credential struct {
 
 // String leaves the secrets out.
 func (c Credential) String() string { return c.AccessKeyID }
+
+// Errors of a directory, for [errors.Is].
+var (
+	// ErrInUse: another server has the directory open. The error names the directory and the process.
+	ErrInUse = store.ErrInUse
+
+	// ErrVersion: the directory was written by a version of this package that this one does not know.
+	ErrVersion = store.ErrVersion
+)
