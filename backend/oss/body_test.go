@@ -195,6 +195,27 @@ func TestBodyThatFails(t *testing.T) {
 	}
 }
 
+// What failed is the body, whatever a server makes of the beginning that it got.
+func TestBodyThatFailsIsTheErrorDespiteAnAnswer(t *testing.T) {
+	broken := errors.New("disk is broken")
+	for op, upload := range uploads {
+		for _, status := range []int{http.StatusOK, http.StatusForbidden} {
+			b := oss.New(open(t, "http://127.0.0.1:1", oss.Config{HTTPClient: &http.Client{
+				Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					if _, err := io.Copy(io.Discard, r.Body); !errors.Is(err, broken) {
+						t.Errorf("%s: the transport got %v", op, err)
+					}
+					return response(r, status, "ETag", `"X"`), nil
+				}),
+			}}), nil)
+			err := upload(b, t, errorReader{strings.NewReader("abc"), broken}, 5)
+			if !errors.Is(err, broken) || sentinelOf(t, err) != nil {
+				t.Errorf("%s: status %d: %v, want the body's error and no sentinel", op, status, err)
+			}
+		}
+	}
+}
+
 // The SDK sends a reader of no bytes chunked, without a Content-Length.
 func TestEmptyBodyHasALength(t *testing.T) {
 	for op, upload := range uploads {

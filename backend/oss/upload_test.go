@@ -21,7 +21,13 @@ import (
 const initiated = `<InitiateMultipartUploadResult><Bucket>bucket</Bucket><Key>k</Key><UploadId>ID1</UploadId></InitiateMultipartUploadResult>`
 
 func TestCreate(t *testing.T) {
-	b := stub(t, answerWith(http.StatusOK, initiated, "Date", "Sun, 22 Nov 2026 19:01:51 GMT"))
+	b := stub(t, func(w http.ResponseWriter, r *http.Request) {
+		// Without this, a key that XML cannot hold makes an answer that cannot be read, and an upload that nobody knows.
+		if got := r.URL.Query().Get("encoding-type"); got != "url" {
+			t.Errorf("encoding-type is %q, want url", got)
+		}
+		respond(w, http.StatusOK, initiated, "Date", "Sun, 22 Nov 2026 19:01:51 GMT")
+	})
 	got, err := b.Create(t.Context(), "k", backend.Attributes{})
 	if err != nil {
 		t.Fatal(err)
