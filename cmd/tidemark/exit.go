@@ -111,9 +111,18 @@ func exitCode(err error) int {
 // fail says what went wrong, in one line, and returns the exit code.
 func (c *console) fail(err error) int {
 	if err != nil {
-		c.errorf("tidemark: %s\n", oneLine(err.Error()))
+		c.errorf("tidemark: %s\n", oneLine(plain(err)))
 	}
 	return exitCode(err)
+}
+
+// plain is the text of err without that of two sentinels, which always come with a better one.
+func plain(err error) string {
+	text := err.Error()
+	for _, sentinel := range []error{backend.ErrInvalid, backend.ErrDenied} {
+		text = strings.ReplaceAll(text, ": "+sentinel.Error(), "")
+	}
+	return text
 }
 
 // oneLine makes a text a line: errors that were joined have one each, and a name of a file may have anything.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -97,7 +98,12 @@ func (f *fakeCommand) announce(w io.Writer, server *fakeoss.Server, own bool) er
 func startFake(addr string, opts *fakeoss.Options) (*fakeoss.Server, error) {
 	handler, err := fakeoss.New(opts)
 	if err != nil {
-		return nil, &failure{code: exitInUse, err: err}
+		// The bucket names were checked, so it is the directory. If the file system did not say no, another process did.
+		f := &failure{code: exitInUse, err: err, remedy: "stop that process, or choose another directory"}
+		if file := (*fs.PathError)(nil); errors.As(err, &file) {
+			f.code, f.remedy = exitUsage, "choose another directory"
+		}
+		return nil, f
 	}
 	server, err := fakeoss.Listen(addr, handler)
 	if err != nil {

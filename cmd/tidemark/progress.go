@@ -31,7 +31,6 @@ func newProgress(con *console, quiet, logging bool) *progress {
 		// The library would count what was stored before into the rate, so rate and time left are the engine's.
 		p.bar = progressbar.NewOptions64(0,
 			progressbar.OptionSetWriter(f),
-			progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true), progressbar.OptionUseIECUnits(true),
 			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
 			progressbar.OptionShowDescriptionAtLineEnd(),
 			progressbar.OptionSetRenderBlankState(false), progressbar.OptionUseANSICodes(false),
@@ -61,7 +60,7 @@ func (p *progress) draw(now upload.Progress) {
 	if p.bar.GetMax64() != now.Total {
 		p.bar.ChangeMax64(now.Total)
 	}
-	p.bar.Describe(pace(now))
+	p.bar.Describe(fmt.Sprintf("%s of %s, %s", byteSize(now.Stored+now.InFlight), byteSize(now.Total), pace(now)))
 	// A full bar is finished for the library. It is not for us before the end is verified. An error of the terminal is no
 	// reason to stop an upload.
 	_ = p.bar.Set64(min(now.Stored+now.InFlight, now.Total-1))

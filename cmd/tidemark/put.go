@@ -148,7 +148,10 @@ func (p *putCommand) Run(ctx context.Context, con *console) (err error) {
 		Progress: show.update,
 	}
 	if p.PartSize != nil {
-		req.PartSize = int64(*p.PartSize)
+		if req.PartSize = int64(*p.PartSize); req.PartSize < b.Info().MinPartSize || req.PartSize > b.Info().MaxPartSize {
+			return &failure{code: exitUsage, err: fmt.Errorf("--part-size %d: a part must have %s to %s",
+				req.PartSize, byteSize(b.Info().MinPartSize), byteSize(b.Info().MaxPartSize))}
+		}
 	}
 	begun := time.Now()
 	res, err := upload.New(b, s.checkpoints, opts).UploadFile(ctx, to.key, p.File, req)
@@ -167,7 +170,7 @@ func (p *putCommand) explain(con *console, err error, res *upload.Result, last u
 	if aerr == nil && errors.As(err, &file) && file.Path == abs {
 		f.code = exitSource
 		if errors.Is(err, fs.ErrNotExist) {
-			f.code = exitUsage
+			f.code, f.remedy = exitUsage, "check the path"
 			return f
 		}
 	}
@@ -189,7 +192,7 @@ func (p *putCommand) explain(con *console, err error, res *upload.Result, last u
 		f.remedy = kept + ": wait until it ends, or stop it"
 	case exitInterrupted:
 		f.err = errInterrupted
-		f.remedy = kept + ", go on with: " + shellLine(con.args)
+		f.remedy = kept + "; go on with: " + shellLine(con.args)
 	case exitSource:
 		f.remedy = kept + ": make the file readable and run the same command"
 		if errors.Is(err, upload.ErrSourceChanged) {

@@ -84,7 +84,7 @@ func (s *service) embed(dir, bucket string) error {
 
 // backend returns a bucket. Nothing is sent.
 func (s *service) backend(bucket string) (backend.MultipartBackend, error) {
-	opened, err := oss.Open(bucket, s.config)
+	opened, err := s.bucket(bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +95,20 @@ func (s *service) backend(bucket string) (backend.MultipartBackend, error) {
 	return oss.New(opened, &opts), nil
 }
 
+func (s *service) bucket(name string) (*sdk.Bucket, error) {
+	opened, err := oss.Open(name, s.config)
+	switch {
+	case errors.Is(err, backend.ErrDenied):
+		return nil, &failure{err: err, remedy: "set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET in the environment, or try without an account: --fake DIR"}
+	case err != nil:
+		return nil, &failure{err: err, remedy: "see tidemark --help for the environment that is needed"}
+	}
+	return opened, nil
+}
+
 // buckets lists the buckets that the endpoint serves.
 func (s *service) buckets() ([]string, error) {
-	opened, err := oss.Open("bucket", s.config) // its name is not used
+	opened, err := s.bucket("bucket") // its name is not used
 	if err != nil {
 		return nil, err
 	}

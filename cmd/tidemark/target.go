@@ -15,20 +15,31 @@ type target struct {
 	bucket, key string
 }
 
-const scheme = "oss://"
+const (
+	scheme = "oss://"
+	maxKey = 1023 // bytes, by OSS's page "Object naming"
+)
 
 // UnmarshalText reads oss://BUCKET, oss://BUCKET/ or oss://BUCKET/KEY.
 func (t *target) UnmarshalText(text []byte) error {
 	rest, ok := strings.CutPrefix(string(text), scheme)
 	if !ok {
-		return fmt.Errorf("%q is no URL of an object: it must begin with %s, as in oss://BUCKET/KEY", text, scheme)
+		return fmt.Errorf("%.80q is no URL of an object: it must begin with %s, as in oss://BUCKET/KEY", text, scheme)
 	}
 	t.bucket, t.key, _ = strings.Cut(rest, "/")
 	if t.bucket == "" {
-		return fmt.Errorf("%q names no bucket: write oss://BUCKET/KEY", text)
+		return fmt.Errorf("%.80q names no bucket: write oss://BUCKET/KEY", text)
 	}
 	if sdk.CheckBucketName(t.bucket) != nil {
-		return fmt.Errorf("%q: a bucket's name has 3 to 63 of a-z, 0-9 and -, and no - at either end", text)
+		return fmt.Errorf("%.80q: a bucket's name has 3 to 63 of a-z, 0-9 and -, and no - at either end", text)
+	}
+	return t.check()
+}
+
+// check refuses a key before it fills a screen in an error of the service.
+func (t target) check() error {
+	if len(t.key) > maxKey {
+		return fmt.Errorf("the key %.20q… has %d bytes: OSS takes up to %d", t.key, len(t.key), maxKey)
 	}
 	return nil
 }
@@ -48,5 +59,8 @@ func (t target) forFile(path string) (target, error) {
 		return t, &failure{code: exitUsage, err: errors.New(path + " is a directory"), remedy: "name a file in it"}
 	}
 	t.key += name
+	if err := t.check(); err != nil {
+		return t, &failure{code: exitUsage, err: err}
+	}
 	return t, nil
 }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/backend/oss"
+	"github.com/tidemark-go/tidemark/checkpoint"
+	"github.com/tidemark-go/tidemark/upload"
+)
+
+func TestByteSize(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want int64 // -1: refused
+	}{
+		{"0", 0}, {"4096", 4096}, {"1B", 1}, {"8MiB", 8 << 20}, {"8mib", 8 << 20}, {"10MB", 10e6}, {"1GiB", 1 << 30}, {"1.5G", 3 << 29},
+		{"100 KiB", 100 << 10}, {"9223372036854775807", 1<<63 - 1},
+		{"", -1}, {"MiB", -1}, {"-1", -1}, {"1e3", -1}, {"0x10", -1}, {"1.0001KiB", -1}, {"8Mb2", -1}, {"8EiB", -1}, {"9000000TiB", -1},
+		{"9223372036854775808", -1}, {"NaN", -1}, {"Inf", -1}, {"1..5M", -1}, {"1_000", -1},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			var got byteSize
+			if err := got.UnmarshalText([]byte(test.text)); err != nil {
+				got = -1
+			}
+			if int64(got) != test.want {
+				t.Errorf("got %d, want %d", got, test.want)
+			}
+		})
+	}
+	for size, want := range map[byteSize]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 10 << 20: "10.0 MiB", 3 << 39: "1.5 TiB"} {
+		if got := size.String(); got != want {
+			t.Errorf("%d is written %q, want %q", int64(size), got, want)
+		}
+	}
+}
+
+func TestTarget(t *testing.T) {
+	for _, test := range []struct {
+		url, file string
+		want      string // of the key; "!" if refused
+	}{
+		{"oss://abc/k", "f", "k"},
+		{"oss://abc", "d/f", "f"},
+		{"oss://abc/", "d/f", "f"},
+		{"oss://abc/x/", "d/f", "x/f"},
+		{"oss://abc//", "f", "/f"},
+		{"oss://abc/%2e%2e/..", "f", "%2e%2e/.."},
+		{"oss://abc/x/", "..", "!"},
+		{"oss://abc/", "/", "!"},
+		{"OSS://abc/k", "f", "!"},
+		{"oss://-bc/k", "f", "!"},
+	} {
+		t.Run(test.url+" "+test.file, func(t *testing.T) {
+			var to target
+			err := to.UnmarshalText([]byte(test.url))
+			if err == nil {
+				to, err = to.forFile(test.file)
+			}
+			got := to.key
+			if err != nil {
+				got = "!"
+			}
+			if got != test.want {
+				t.Errorf("key %q (%v), want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	file := func(err error) error { return fmt.Errorf("write the checkpoint: %w", mark(err)) }
+	for _, test := range []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"nil", nil, exitDone},
+		{"anything", errors.New("x"), exitUnexpected},
+		{"invalid", &upload.Error{Err: backend.ErrInvalid}, exitUsage},
+		{"denied", &upload.Error{Err: backend.ErrDenied}, exitDenied},
+		{"in use", file(&checkpoint.InUseError{}), exitInUse},
+		{"superseded", upload.ErrSuperseded, exitInUse},
+		{"cancelled", context.Canceled, exitInterrupted},
+		{"interrupted while writing", errors.Join(file(errors.New("x")), errInterrupted), exitInterrupted},
+		{"no answer", &upload.Error{Err: &oss.Error{Op: "Put"}}, exitTrouble},
+		{"throttled", fmt.Errorf("x: %w", backend.ErrThrottled), exitTrouble},
+		{"source", &upload.Error{Err: upload.ErrSourceChanged}, exitSource},
+		{"disk", file(errors.New("x")), exitCheckpoint},
+		{"disk, and the abort after it", errors.Join(file(errors.New("x")), backend.ErrDenied), exitCheckpoint},
+		{"exists", &upload.Error{Err: backend.ErrExists}, exitExists},
+		{"exists, and the abort after it", errors.Join(backend.ErrExists, backend.ErrDenied), exitExists},
+		{"undecided", fmt.Errorf("%w: %w", upload.ErrUndecided, backend.ErrExists), exitUnexpected},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := exitCode(test.err); got != test.want {
+				t.Errorf("exit code %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestText(t *testing.T) {
+	got := []string{
+		oneLine(errors.Join(errors.New("a"), errors.New("b\x1b[2J")).Error()),
+		plain(fmt.Errorf("key k: %w", backend.ErrInvalid)),
+		shellLine([]string{"tidemark", "put", "a b", "it's", "", "x=y", "$(rm)"}),
+		(&failure{err: errors.New("a"), remedy: "do b"}).Error(),
+	}
+	want := []string{"a; b?[2J", "key k", `tidemark put 'a b' 'it'\''s' '' x=y '$(rm)'`, "a; do b"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
