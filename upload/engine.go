@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/checkpoint"
@@ -17,6 +18,10 @@ const (
 	maxPasses   = 4 // readings of a source that changes
 	maxRefusals = 4 // Completes that name a part which is not there
 )
+
+// clockGrain is allowed between two times of a store's clock: they come in whole seconds, and some stores date an object by
+// the moment at which its upload began, which is before they answered.
+const clockGrain = 2 * time.Second
 
 // run is one call of Upload.
 type run struct {
@@ -358,7 +363,7 @@ func (r *run) settle(ctx context.Context, s *session) (done bool, err error) {
 			return false, err
 		}
 	}
-	ours := matches(obj, *whole) && !obj.Modified.Before(s.Initiated)
+	ours := matches(obj, *whole) && !obj.Modified.Before(s.Initiated.Add(-clockGrain))
 	if !ours && r.req.IfAbsent {
 		return false, r.refuse(ctx, s)
 	}
