@@ -123,7 +123,7 @@ func (t target) check(region string) error {
 	}
 	if t.region != "" && t.region != region {
 		return errAccessDenied("The bucket you are attempting to access must be addressed using the specified endpoint. "+
-			"Please send all future requests to this endpoint.", "0003-00001403").
+			"Please send all future requests to this endpoint.", "").
 			with("Bucket", t.bucket).with("Endpoint", "oss-"+region+".aliyuncs.com")
 	}
 	if t.key != "" && !validKey(t.key) {

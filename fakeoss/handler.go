@@ -164,7 +164,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.requests.Done()
 	c := &call{h: h, w: w, r: r, id: randomHex(12), begun: time.Now()}
-	c.body = &requestBody{c: c, inner: r.Body, cut: -1, ended: r.Body == nil}
+	c.body = &requestBody{c: c, inner: r.Body, cut: -1, ended: r.Body == nil || r.ContentLength == 0}
 	h.faults.arrival()
 	c.entry = h.journal.begin(h.now(), c.id, r.Method)
 
@@ -179,7 +179,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a = &answer{}
 	}
 	c.entry.result(a.status, a.code)
-	c.entry.end(h.now(), c.answerOrCut(a))
+	acknowledged := c.answerOrCut(a)
+	c.entry.end(h.now(), acknowledged)
 	if c.severed {
 		panic(http.ErrAbortHandler)
 	}

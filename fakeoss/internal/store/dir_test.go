@@ -196,6 +196,15 @@ func TestRecover(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, nil, 1},
+		"completed, then replaced": {func(t *testing.T, d *Dir, dir string) {
+			// The object that remembers which upload it ended is gone: the upload's record must have gone before.
+			if err := d.Link("b", "k", nil, id, []Body{part(t, d, 1, 1, "one").Body}); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Link("b", "k", nil, "", nil); err != nil {
+				t.Fatal(err)
+			}
+		}, nil, 0},
 		"aborted, parts not removed": {func(t *testing.T, d *Dir, dir string) {
 			part(t, d, 1, 1, "one")
 			if err := d.DropUpload(id); err != nil {
