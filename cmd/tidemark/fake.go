@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -98,10 +97,9 @@ func (f *fakeCommand) announce(w io.Writer, server *fakeoss.Server, own bool) er
 func startFake(addr string, opts *fakeoss.Options) (*fakeoss.Server, error) {
 	handler, err := fakeoss.New(opts)
 	if err != nil {
-		// The bucket names were checked, so it is the directory. If the file system did not say no, another process did.
-		f := &failure{code: exitInUse, err: err, remedy: "stop that process, or choose another directory"}
-		if file := (*fs.PathError)(nil); errors.As(err, &file) {
-			f.code, f.remedy = exitUsage, "choose another directory"
+		f := &failure{code: exitUsage, err: err, remedy: "choose another directory"}
+		if errors.Is(err, fakeoss.ErrInUse) {
+			f.code, f.remedy = exitInUse, "stop that process, or choose another directory"
 		}
 		return nil, f
 	}

@@ -59,7 +59,8 @@ func startWith(t *testing.T, stdout *os.File, env []string, args ...string) *com
 		t.Fatal(err)
 	}
 	c := &command{Cmd: exec.CommandContext(ctx, exe, args...)}
-	c.Env = append([]string{beCommand + "=1"}, env...)
+	// The race detector would have each process sleep for a second at its end.
+	c.Env = append([]string{beCommand + "=1", "GORACE=atexit_sleep_ms=0"}, env...)
 	if dir := os.Getenv("GOCOVERDIR"); dir != "" {
 		c.Env = append(c.Env, "GOCOVERDIR="+dir)
 	}
