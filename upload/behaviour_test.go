@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -290,6 +292,67 @@ func TestDamagedCheckpoint(t *testing.T) {
 			}
 			checkObject(t, objects, data)
 		})
+	}
+}
+
+// A log comes from outside. Whatever is in it, the object is right, and nothing panics.
+func TestHostileLog(t *testing.T) {
+	data := bytesOf(1, 5*partSize)
+	for _, hostile := range []string{
+		`{"kind":"part","claim":CLAIM,"upload":UPLOAD,"number":4,"offset":3000,"size":1000,"etag":"x"}`,
+		`{"kind":"part","claim":CLAIM,"upload":UPLOAD,"number":4,"offset":3000,"size":1000,"etag":"x","crc64":"0000000000000000","version":"v"}`,
+		`{"kind":"part","claim":CLAIM,"upload":UPLOAD,"number":-1,"size":1000,"crc64":"0000000000000000"}`,
+		`{"kind":"part","claim":CLAIM,"upload":UPLOAD,"number":1,"offset":-9,"size":-5,"crc64":"0000000000000000"}`,
+		`{"kind":"part","claim":CLAIM,"upload":"another","number":9000000000,"offset":1,"crc64":"0000000000000000"}`,
+		`{"kind":"upload","claim":CLAIM,"upload":"another","part_size":0,"request":""}`,
+		`{"kind":"upload","claim":CLAIM,"upload":UPLOAD,"part_size":9223372036854775807,"request":"x"}`,
+		`{"kind":"upload","claim":CLAIM,"upload":UPLOAD,"part_size":1}`,
+		`{"kind":"completing","claim":CLAIM,"upload":UPLOAD}`,
+		`{"kind":"completing","claim":CLAIM,"upload":UPLOAD,"size":5000,"crc64":"0000000000000000"}`,
+		`{"kind":"completing","claim":CLAIM,"upload":"another","size":5000,"crc64":"0000000000000000"}`,
+		`{"kind":"gone","claim":CLAIM,"upload":UPLOAD}`,
+		`{"kind":"gone","claim":CLAIM}`,
+		`{"kind":"intent","claim":CLAIM,"put":true,"absent":true}`,
+		`{"kind":"intent","claim":CLAIM,"attributes":null}`,
+		`{"kind":"claim","claim":""}`,
+		`{"kind":"unheard of","claim":CLAIM}`,
+	} {
+		for _, req := range []*upload.Request{inParts(), {PartSize: partSize, IfAbsent: true}} {
+			for _, denied := range []string{"", "ListParts"} {
+				t.Run(fmt.Sprintf("%s/%t/%s", hostile, req.IfAbsent, denied), func(t *testing.T) {
+					objects, logs, src := newStore(), checkpoint.NewMemory(), newSource(data)
+					mustFail(t, &tap{inner: objects, before: stopAt("UploadPart", 4)}, logs, src, req, errCut)
+					var id string
+					for i := range logs.IDs(t.Context()) {
+						id = i
+					}
+					recs, err := logs.Load(t.Context(), id)
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, claim, _ := strings.Cut(string(recs[0]), `"claim":"`)
+					claim, _, _ = strings.Cut(claim, `"`)
+					rec := strings.NewReplacer("CLAIM", strconv.Quote(claim), "UPLOAD", strconv.Quote(unfinished(t, objects)[0])).Replace(hostile)
+					if err := logs.Append(t.Context(), id, len(recs), []byte(rec)); err != nil {
+						t.Fatal(err)
+					}
+					b := &tap{inner: objects, before: func(c call) error {
+						if c.op == denied {
+							return backend.ErrDenied
+						}
+						return nil
+					}}
+					res, err := upload.New(b, logs, options()).Upload(t.Context(), key, src, req)
+					for tries := 0; err != nil && tries < 3; tries++ {
+						res, err = upload.New(objects, logs, options()).Upload(t.Context(), key, src, req)
+					}
+					if err != nil {
+						t.Fatalf("%v, %+v", err, res)
+					}
+					checkObject(t, objects, data)
+				})
+			}
+		}
 	}
 }
 

@@ -156,7 +156,7 @@ func (r *run) lookFirst(ctx context.Context) (done bool, err error) {
 	}
 	exists := &Error{Op: "look for the object", Key: r.key, Err: backend.ErrExists}
 	if s != nil {
-		return false, errors.Join(exists, r.giveUp(ctx, s, ""))
+		return false, also(exists, r.giveUp(ctx, s, ""))
 	}
 	return false, exists
 }
@@ -209,7 +209,7 @@ func (r *run) create(ctx context.Context) (*session, error) {
 	}
 	if err != nil {
 		// The log may not know of it, so nobody would ever find it; it has no parts yet.
-		return nil, errors.Join(err, r.abort(ctx, up))
+		return nil, also(err, r.abort(ctx, up))
 	}
 	return r.journal.history.current(), nil
 }
@@ -223,10 +223,8 @@ func (r *run) reconcile(ctx context.Context, s *session) (map[int]part, error) {
 	case errors.Is(err, backend.ErrDenied):
 		r.denied(ctx, "ListParts")
 		for n, rec := range s.parts {
-			stored[n] = part{
-				Part: backend.Part{Number: n, Size: rec.Size, ETag: rec.ETag},
-				crc:  rec.CRC64, version: rec.Version, reused: true,
-			}
+			known := backend.Part{Number: n, Size: rec.Size, ETag: rec.ETag}
+			stored[n] = part{Part: known, crc: rec.CRC64, version: s.versionOf(known, rec.CRC64), reused: true}
 		}
 		return stored, nil
 	case err != nil:
@@ -234,14 +232,10 @@ func (r *run) reconcile(ctx context.Context, s *session) (map[int]part, error) {
 	}
 	for _, p := range parts {
 		found := part{Part: p, crc: hex64{p.CRC64}, reused: true}
-		rec, ok := s.parts[p.Number]
-		sameBytes := ok && rec.ETag == p.ETag && rec.Size == p.Size
-		if sameBytes && found.crc.IsZero() {
-			found.crc = rec.CRC64
+		if found.crc.IsZero() && s.parts[p.Number].ETag == p.ETag {
+			found.crc = s.parts[p.Number].CRC64 // of the same bytes, since the ETag is the same
 		}
-		if sameBytes && !rec.CRC64.IsZero() && *rec.CRC64.uint64 == *found.crc.uint64 && rec.Offset == int64(p.Number-1)*s.partSize {
-			found.version = rec.Version
-		}
+		found.version = s.versionOf(p, found.crc)
 		stored[p.Number] = found
 	}
 	return stored, nil
@@ -311,7 +305,7 @@ func (r *run) existsAtEnd(ctx context.Context, s *session, exists error) error {
 	_, err := r.list(ctx, s.Upload)
 	switch {
 	case err == nil:
-		return errors.Join(exists, r.giveUp(ctx, s, ""))
+		return also(exists, r.giveUp(ctx, s, ""))
 	case errors.Is(err, backend.ErrDenied):
 		return fmt.Errorf("%w: allow oss:ListParts or the like, or look at the object: %w", ErrUndecided, exists)
 	default:
@@ -389,5 +383,5 @@ func (r *run) settle(ctx context.Context, s *session) (done bool, err error) {
 
 // refuse ends an upload that is gone, under IfAbsent: the object that is there is not this source.
 func (r *run) refuse(ctx context.Context, s *session) error {
-	return errors.Join(&Error{Op: "complete", Key: r.key, Err: backend.ErrExists}, r.lost(ctx, s, ""))
+	return also(&Error{Op: "complete", Key: r.key, Err: backend.ErrExists}, r.lost(ctx, s, ""))
 }

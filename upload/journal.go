@@ -118,7 +118,7 @@ func (j *journal) append(ctx context.Context, r record) error {
 		case j.lost != nil:
 			return j.lost
 		case lerr != nil:
-			return fmt.Errorf("write the checkpoint: %w", errors.Join(err, lerr))
+			return fmt.Errorf("write the checkpoint: %w", also(err, lerr))
 		case done:
 			j.history.fold(raw)
 			return nil

@@ -115,10 +115,30 @@ type session struct {
 	abandoned  bool // a later intent took its place
 }
 
-// fold adds a record to h. A record that cannot be read is damage.
+// valid says that r has what its kind must have. A log comes from outside: whoever could write to it wrote anything.
+func (r record) valid() bool {
+	if r.Number < 0 || r.Offset < 0 || r.Size < 0 || r.PartSize < 0 {
+		return false
+	}
+	switch r.Kind {
+	case kindClaim:
+		return r.Claim != ""
+	case kindIntent:
+		return !r.Put || !r.CRC64.IsZero()
+	case kindUpload, kindGone:
+		return r.Upload != ""
+	case kindPart:
+		return r.Upload != "" && r.Number > 0 && !r.CRC64.IsZero()
+	case kindCompleting:
+		return r.Upload != "" && !r.CRC64.IsZero()
+	}
+	return false
+}
+
+// fold adds a record to h. A record that cannot be read, or is not one of ours, is damage.
 func (h *history) fold(raw []byte) {
 	var r record
-	if err := json.Unmarshal(raw, &r); err != nil {
+	if err := json.Unmarshal(raw, &r); err != nil || !r.valid() {
 		h.damaged = true
 		return
 	}
@@ -171,4 +191,15 @@ func (h *history) current() *session {
 		}
 	}
 	return nil
+}
+
+// versionOf returns the digest of the version of the source that a part of these bytes was read under, if the log proves that:
+// the part that it recorded is the one that the store has, in the place that it has now.
+func (s *session) versionOf(p backend.Part, crc hex64) string {
+	rec, ok := s.parts[p.Number]
+	if !ok || rec.Size != p.Size || rec.ETag != p.ETag || crc.IsZero() || *rec.CRC64.uint64 != *crc.uint64 ||
+		rec.Offset != int64(p.Number-1)*s.partSize {
+		return ""
+	}
+	return rec.Version
 }

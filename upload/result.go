@@ -88,3 +88,11 @@ func (e *Error) RequestID() string {
 	}
 	return ""
 }
+
+// also is err and, if it is not nil, what went wrong after it, in one line.
+func also(err, after error) error {
+	if after == nil {
+		return err
+	}
+	return fmt.Errorf("%w; and then: %w", err, after)
+}
