@@ -72,8 +72,8 @@ func TestMultipart(t *testing.T) {
 	u := create(t, b, "k")
 	other := create(t, b, "k")
 	p3 := put(t, b, u, 3, data[300<<10:])
-	p1 := put(t, b, u, 1, fill(99))
-	p1 = put(t, b, u, 1, data[:150<<10]) // replaces
+	put(t, b, u, 1, fill(99))
+	p1 := put(t, b, u, 1, data[:150<<10]) // replaces
 	p2 := put(t, b, u, 2, data[150<<10:300<<10])
 	put(t, b, u, 9, fill(10)) // not passed to Complete
 
