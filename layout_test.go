@@ -42,7 +42,9 @@ func TestImports(t *testing.T) {
 	} {
 		t.Run(rule.pkg, func(t *testing.T) {
 			for _, dep := range imports(t, "./"+rule.pkg) {
-				allowed := slices.ContainsFunc(rule.may, func(prefix string) bool { return dep == prefix || strings.HasPrefix(dep, prefix) && strings.HasSuffix(prefix, "/") })
+				allowed := slices.ContainsFunc(rule.may, func(prefix string) bool {
+					return dep == prefix || strings.HasPrefix(dep, prefix) && strings.HasSuffix(prefix, "/")
+				})
 				if dep != module+rule.pkg && !allowed {
 					t.Errorf("%s must not need %s", rule.pkg, dep)
 				}
