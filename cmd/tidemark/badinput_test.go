@@ -389,6 +389,46 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// The embedded server listens on another port each time, which is no other place for an upload.
+func TestResumeEmbedded(t *testing.T) {
+	dir := t.TempDir()
+	file, checkpoints := filepath.Join(dir, "file"), filepath.Join(dir, "logs")
+	content := write(t, file, 4*mib)
+	args := []string{"put", file, "oss://" + testBucket + "/k", "--fake", filepath.Join(dir, "fake"), "--checkpoint-dir", checkpoints,
+		"--part-size", "128KiB", "--threshold", "0", "--concurrency", "1", "--json", "--quiet"}
+	c := start(t, nil, append(args, "--limit", "512KiB")...)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for parts := 0; parts < 2; {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("waited too long for two parts in the checkpoint")
+		}
+		parts = 0
+		for _, l := range logs(t, checkpoints) {
+			text, err := os.ReadFile(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts += bytes.Count(text, []byte(`"etag":`))
+		}
+	}
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, c, c.wait(t), exitInterrupted, "of 4.0 MiB are stored and kept; go on with: ")
+
+	r := decode[putResult](t, must(t, nil, args...))
+	if !r.Resumed || r.Reused < 2*128<<10 || r.Reused+r.Sent != int64(len(content)) {
+		t.Errorf("resumed %t, reused %d, sent %d of %d bytes; want at least two parts reused", r.Resumed, r.Reused, r.Sent, len(content))
+	}
+	if got := must(t, nil, "pending", "--fake", filepath.Join(dir, "fake"), "--checkpoint-dir", checkpoints); got != "nothing is pending\n" {
+		t.Errorf("uploads are left:\n%s", got)
+	}
+}
+
 func chmod(t *testing.T, path string, mode os.FileMode) {
 	t.Helper()
 	if err := os.Chmod(path, mode); err != nil {

@@ -177,6 +177,66 @@ func TestPending(t *testing.T) {
 	})
 }
 
+// An upload that was aborted elsewhere is still in the checkpoint, and says so.
+func TestPendingMissing(t *testing.T) {
+	server := serve(t, &fakeoss.Options{})
+	dir := t.TempDir()
+	file, checkpoints := filepath.Join(dir, "file"), filepath.Join(dir, "logs")
+	write(t, file, 6<<20)
+	interrupted(t, server, checkpoints, file, "a")
+	list := []string{"pending", "oss://" + testBucket, "--checkpoint-dir", checkpoints}
+	must(t, server.env(), "abort", "oss://"+testBucket+"/a", "--checkpoint-dir", t.TempDir())
+	if !decode[pendingResult](t, must(t, server.env(), append(list, "--json")...)).Missing {
+		t.Error("an upload that the service does not list is not marked so")
+	}
+	if got := must(t, server.env(), list...); !strings.Contains(got, "missing on the store\n") {
+		t.Errorf("table:\n%s", got)
+	}
+}
+
+// A file that was moved goes on under the name that its source was given.
+func TestPutSourceID(t *testing.T) {
+	server := serve(t, &fakeoss.Options{})
+	dir := t.TempDir()
+	file, moved, checkpoints := filepath.Join(dir, "file"), filepath.Join(dir, "moved"), filepath.Join(dir, "logs")
+	content := write(t, file, 6<<20)
+	args := []string{"oss://" + testBucket + "/k", "--checkpoint-dir", checkpoints, "--threshold", "0", "--part-size", "1MiB",
+		"--concurrency", "1", "--attempts", "1", "-q", "--json", "--source-id", "the source"}
+	if err := server.Inject(fakeoss.Fault{Kind: fakeoss.Refuse, Operation: "UploadPart", Nth: 4}); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, exitTrouble, "3.0 MiB of 6.0 MiB are stored", server.env(), append([]string{"put", file}, args...)...)
+	if err := os.Rename(file, moved); err != nil {
+		t.Fatal(err)
+	}
+	r := decode[putResult](t, must(t, server.env(), append([]string{"put", moved}, args...)...))
+	if r.Reused != 3<<20 {
+		t.Errorf("reused %d bytes, want 3 MiB", r.Reused)
+	}
+	wantObject(t, server.env(), "k", content)
+}
+
+// A request that fails is tried as often as the flags say.
+func TestPutRetries(t *testing.T) {
+	server := serve(t, &fakeoss.Options{})
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, 100)
+	args := []string{"put", file, "oss://" + testBucket + "/k", "--checkpoint-dir", t.TempDir(), "--retry-delay", "1ms", "--max-retry-delay", "2ms", "-q"}
+	refuse := func(times int) {
+		for n := range times {
+			if err := server.Inject(fakeoss.Fault{Kind: fakeoss.Refuse, Operation: "PutObject", Nth: n + 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	refuse(2)
+	fails(t, exitTrouble, "ServiceUnavailable.*run the same command to go on", server.env(), append(args, "--attempts", "2")...)
+	refuse(2)
+	if r := decode[putResult](t, must(t, server.env(), append(args, "--attempts", "3", "--json")...)); r.Retries != 2 {
+		t.Errorf("%d retries, want 2", r.Retries)
+	}
+}
+
 func TestAbort(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
