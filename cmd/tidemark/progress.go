@@ -28,16 +28,20 @@ func newProgress(con *console, quiet, logging bool) *progress {
 	p := &progress{err: con.err, quiet: quiet}
 	// A log and a bar would overwrite each other.
 	if f, ok := con.err.(*os.File); ok && !quiet && !logging && term.IsTerminal(int(f.Fd())) {
-		// The library would count what was stored before into the rate, so rate and time left are the engine's.
-		p.bar = progressbar.NewOptions64(0,
-			progressbar.OptionSetWriter(f),
-			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
-			progressbar.OptionShowDescriptionAtLineEnd(),
-			progressbar.OptionSetRenderBlankState(false), progressbar.OptionUseANSICodes(false),
-			progressbar.OptionSetWidth(30),
-		)
+		p.bar = newBar(f)
 	}
 	return p
+}
+
+// newBar draws nothing yet. Rate and time left are the engine's: the library would count what was stored before into the rate.
+func newBar(w io.Writer) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(0,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionShowDescriptionAtLineEnd(),
+		progressbar.OptionSetRenderBlankState(false), progressbar.OptionUseANSICodes(false),
+		progressbar.OptionSetWidth(30),
+	)
 }
 
 // update is called by the engine, never from two goroutines at once.

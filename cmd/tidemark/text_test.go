@@ -106,6 +106,38 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
+func TestTransferOptions(t *testing.T) {
+	size := func(n byteSize) *byteSize { return &n }
+	for _, test := range []struct {
+		name             string
+		flags            transferFlags
+		threshold, burst int64 // burst 0: no limiter
+	}{
+		{"defaults", transferFlags{}, 0, 0},
+		{"all in parts", transferFlags{Threshold: size(0)}, -1, 0},
+		{"threshold", transferFlags{Threshold: size(5)}, 5, 0},
+		{"slow", transferFlags{Limit: size(1000)}, 0, 64 << 10},
+		{"fast", transferFlags{Limit: size(100 << 20)}, 0, 10 << 20},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.flags.Concurrency, test.flags.Attempts, test.flags.RetryDelay, test.flags.MaxRetryDelay = 3, 2, 1, 5
+			if err := test.flags.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			got := test.flags.options()
+			if want := (upload.Retry{Attempts: 2, BaseDelay: 1, MaxDelay: 5}); got.Concurrency != 3 || got.Retry != want || got.Threshold != test.threshold {
+				t.Errorf("options %+v", got)
+			}
+			switch {
+			case (got.Limiter == nil) != (test.burst == 0):
+				t.Errorf("limiter %v", got.Limiter)
+			case got.Limiter != nil && (int64(got.Limiter.Limit()) != int64(*test.flags.Limit) || int64(got.Limiter.Burst()) != test.burst):
+				t.Errorf("limit %v, burst %d; want %d and %d", got.Limiter.Limit(), got.Limiter.Burst(), *test.flags.Limit, test.burst)
+			}
+		})
+	}
+}
+
 func TestText(t *testing.T) {
 	got := []string{
 		oneLine(errors.Join(errors.New("a"), errors.New("b\x1b[2J")).Error()),
