@@ -192,7 +192,7 @@ func (p *putCommand) explain(con *console, err error, res *upload.Result, last u
 		f.remedy = kept + ": wait until it ends, or stop it"
 	case exitInterrupted:
 		f.err = errInterrupted
-		f.remedy = kept + "; go on with: " + shellLine(con.args)
+		f.remedy = kept + "; " + goOn(con.args)
 	case exitSource:
 		f.remedy = kept + ": make the file readable and run the same command"
 		if errors.Is(err, upload.ErrSourceChanged) {

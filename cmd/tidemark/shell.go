@@ -1,6 +1,17 @@
 package main
 
-import "strings"
+import (
+	"path/filepath"
+	"strings"
+)
+
+// goOn says how to run the same command again. What go run built has a name in its cache that nobody should have to type.
+func goOn(args []string) string {
+	if strings.Contains(filepath.ToSlash(args[0]), "/go-build/") {
+		return "run the same command to go on"
+	}
+	return "go on with: " + shellLine(args)
+}
 
 // plainArgument are the characters that no shell of today's systems treats specially within a word.
 const plainArgument = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,"

@@ -143,9 +143,12 @@ func TestText(t *testing.T) {
 		oneLine(errors.Join(errors.New("a"), errors.New("b\x1b[2J")).Error()),
 		plain(fmt.Errorf("key k: %w", backend.ErrInvalid)),
 		shellLine([]string{"tidemark", "put", "a b", "it's", "", "x=y", "$(rm)"}),
+		goOn([]string{"/usr/bin/tidemark", "put"}),
+		goOn([]string{"/home/u/.cache/go-build/57/57af-d/tidemark", "put"}),
 		(&failure{err: errors.New("a"), remedy: "do b"}).Error(),
 	}
-	want := []string{"a; b?[2J", "key k", `tidemark put 'a b' 'it'\''s' '' x=y '$(rm)'`, "a; do b"}
+	want := []string{"a; b?[2J", "key k", `tidemark put 'a b' 'it'\''s' '' x=y '$(rm)'`,
+		"go on with: /usr/bin/tidemark put", "run the same command to go on", "a; do b"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
