@@ -69,7 +69,7 @@ func (j *journal) open(ctx context.Context) error {
 		}
 		j.at, j.last = len(records), records[len(records)-1]
 		if j.history.claim.Claim != j.claim.Claim {
-			return j.superseded()
+			return superseded(j.history.claim)
 		}
 		return nil
 	}
@@ -137,24 +137,20 @@ func (j *journal) find(ctx context.Context, raw []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var ours, found bool
+	var latest record // claim
+	found := false
 	for i, rec := range records {
 		var r record
 		if json.Unmarshal(rec, &r) == nil && r.Kind == kindClaim {
-			ours = r.Claim == j.claim.Claim
-			if !ours {
-				j.history.claim = r
-			}
+			latest = r
 		}
-		if ours && i >= j.at && bytes.Equal(rec, raw) {
+		if latest.Claim == j.claim.Claim && i >= j.at && bytes.Equal(rec, raw) {
 			found = true
 		}
 	}
-	if !ours {
-		// The record may have been written before the newer claim; it counts, but the next one will not.
-		j.lost = j.superseded()
-		if found {
-			j.lost = nil
+	if latest.Claim != j.claim.Claim {
+		if !found { // one that was written before the newer claim counts, but none after it will
+			j.lost = superseded(latest)
 		}
 		return found, nil
 	}
@@ -165,10 +161,9 @@ func (j *journal) find(ctx context.Context, raw []byte) (bool, error) {
 	return found, nil
 }
 
-// superseded says who claimed the log since; a log without our claim was deleted.
-func (j *journal) superseded() error {
-	by := j.history.claim
-	if by.Claim == "" || by.Claim == j.claim.Claim {
+// superseded says who claimed the log. A log without a claim was deleted.
+func superseded(by record) error {
+	if by.Claim == "" {
 		return fmt.Errorf("its checkpoint was deleted: %w", ErrSuperseded)
 	}
 	return fmt.Errorf("%s claimed it at %s: %w", by.Holder, by.Time.Format(time.RFC3339), ErrSuperseded)
@@ -184,11 +179,20 @@ func (j *journal) sync(ctx context.Context) error {
 	return nil
 }
 
-// delete removes the log, unless somebody else claimed it.
+// delete removes the log, unless somebody else claimed it. A record of a former claim may have arrived late, at the end: it
+// counts for nothing and goes with the rest.
 func (j *journal) delete(ctx context.Context) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.store.Delete(ctx, j.id, j.at, j.last)
+	for n := 1; ; n++ {
+		err := j.store.Delete(ctx, j.id, j.at, j.last)
+		if err == nil || n == journalAttempts || refused(err) {
+			return err
+		}
+		if _, lerr := j.find(ctx, nil); lerr != nil || j.lost != nil {
+			return also(err, lerr)
+		}
+	}
 }
 
 // refused says that a store's error is no accident: trying again, or looking what happened, does not help.
