@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// goOn says how to run the same command again. What go run built has a name in its cache that nobody should have to type.
+// goOn says how to run the same command again. What go run built has a name in its cache, or one that is gone by now.
 func goOn(args []string) string {
-	if strings.Contains(filepath.ToSlash(args[0]), "/go-build/") {
+	name := filepath.ToSlash(args[0])
+	if strings.Contains(name, "/go-build/") || strings.Contains(name, "/b001/exe/") {
 		return "run the same command to go on"
 	}
 	return "go on with: " + shellLine(args)

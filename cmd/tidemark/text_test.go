@@ -144,11 +144,12 @@ func TestText(t *testing.T) {
 		plain(fmt.Errorf("key k: %w", backend.ErrInvalid)),
 		shellLine([]string{"tidemark", "put", "a b", "it's", "", "x=y", "$(rm)"}),
 		goOn([]string{"/usr/bin/tidemark", "put"}),
+		goOn([]string{"/tmp/go-build737049476/b001/exe/tidemark", "put"}),
 		goOn([]string{"/home/u/.cache/go-build/57/57af-d/tidemark", "put"}),
 		(&failure{err: errors.New("a"), remedy: "do b"}).Error(),
 	}
 	want := []string{"a; b?[2J", "key k", `tidemark put 'a b' 'it'\''s' '' x=y '$(rm)'`,
-		"go on with: /usr/bin/tidemark put", "run the same command to go on", "a; do b"}
+		"go on with: /usr/bin/tidemark put", "run the same command to go on", "run the same command to go on", "a; do b"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
