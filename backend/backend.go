@@ -54,6 +54,10 @@ var (
 
 	// ErrThrottled: the store refused for now, because of load or a rate. Retry later.
 	ErrThrottled = errors.New("backend: throttled")
+
+	// ErrUnreachable: nothing was sent, because no connection could be made (a name that does not resolve, a port that
+	// nobody listens on, a network that is down). Retry later. Return it only if that is certain of the whole call.
+	ErrUnreachable = errors.New("backend: store cannot be reached")
 )
 
 // MultipartBackend is the storage under an upload. Implementations are safe for concurrent use. Every method returns soon

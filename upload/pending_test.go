@@ -186,3 +186,18 @@ func TestPendingAfterALostCreate(t *testing.T) {
 		t.Errorf("%d unfinished uploads, want the empty one", n)
 	}
 }
+
+// Where no answer was lost, there is nothing that may have been left, and no log is kept of it.
+func TestNoLogOfAnUploadThatCannotBegin(t *testing.T) {
+	for _, why := range []error{backend.ErrUnreachable, backend.ErrDenied, backend.ErrInvalid, backend.ErrThrottled} {
+		objects, logs := newStore(), checkpoint.NewMemory()
+		b := &tap{inner: objects, before: func(c call) error {
+			if c.op == "Create" {
+				return why
+			}
+			return nil
+		}}
+		mustFail(t, b, logs, newSource(bytesOf(1, 2*partSize)), inParts(), why)
+		checkClean(t, objects, logs)
+	}
+}

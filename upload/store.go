@@ -13,7 +13,9 @@ import (
 var errOutgrown = errors.New("the source no longer fits into the parts of the upload")
 
 // noEffect says that a store's error is a sentinel, which promises that nothing happened.
-func noEffect(err error) bool { return final(err) || errors.Is(err, backend.ErrThrottled) }
+func noEffect(err error) bool {
+	return final(err) || errors.Is(err, backend.ErrThrottled) || errors.Is(err, backend.ErrUnreachable)
+}
 
 // list returns all parts of an upload.
 func (r *run) list(ctx context.Context, up backend.Upload) ([]backend.Part, error) {

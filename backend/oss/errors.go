@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -33,6 +34,9 @@ import (
 //	                 OperationNotSupported, MethodNotAllowed.
 //	ErrThrottled     429, and the codes of 503 that name a limit (…LimitExceeded): a limit is applied at the door.
 //	                 ServiceUnavailable only of ListParts, Stat and Uploads, which change nothing anyway.
+//
+// It is ErrUnreachable if there was no answer because no connection could be made. (A transport that lost an old connection
+// makes a new one only where it is certain that the server had not begun with the request, see net/http.Transport.)
 //
 // All else is unknown, and is no sentinel: InternalError and other 5xx, which may come from behind the door (and the
 // service says that a Complete goes on); ServiceUnavailable of a call that changes something, for the same reason; a
@@ -130,7 +134,11 @@ func lost(ctx context.Context, op operation, err error) error {
 	if in := (*url.Error)(nil); errors.As(err, &in) {
 		err = in.Err
 	}
-	return withContext(ctx, &Error{Op: string(op), causes: []error{err}})
+	e := &Error{Op: string(op), causes: []error{err}}
+	if dial := (*net.OpError)(nil); errors.As(err, &dial) && dial.Op == "dial" {
+		e.causes = append(e.causes, backend.ErrUnreachable)
+	}
+	return withContext(ctx, e)
 }
 
 // withContext adds the error of a context that is done. The transport does not always: if the context has a cause, its error
@@ -208,7 +216,7 @@ func sortAnswer(op operation, a *answer) error {
 func sentinel(err error) bool {
 	switch err {
 	case backend.ErrNoSuchUpload, backend.ErrNotFound, backend.ErrExists, backend.ErrInvalidPart,
-		backend.ErrDenied, backend.ErrInvalid, backend.ErrThrottled:
+		backend.ErrDenied, backend.ErrInvalid, backend.ErrThrottled, backend.ErrUnreachable:
 		return true
 	}
 	return false
