@@ -62,6 +62,9 @@ const format = "tidemark fakeoss 1\n"
 
 // Open opens a directory, and makes it if it is not there. The error is [ErrInUse] if another Dir has it open.
 func Open(root string, now gofakes3.TimeSource) (_ *Dir, err error) {
+	if err := claimDir(root); err != nil {
+		return nil, err
+	}
 	for _, d := range []string{"", bucketsDir, objectsDir, uploadsDir, dataDir} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o700); err != nil {
 			return nil, err
@@ -84,9 +87,6 @@ func Open(root string, now gofakes3.TimeSource) (_ *Dir, err error) {
 	if err := d.sign(); err != nil {
 		return nil, err
 	}
-	if err := d.checkFormat(); err != nil {
-		return nil, err
-	}
 	if err := d.recover(); err != nil {
 		return nil, fmt.Errorf("%s: %w", root, err)
 	}
@@ -107,10 +107,22 @@ func (d *Dir) holder() string {
 	return strings.TrimSpace(string(b))
 }
 
-func (d *Dir) checkFormat() error {
-	name := filepath.Join(d.root, "format")
+// claimDir makes the directory if it is not there and marks an empty one as ours. Any other directory is somebody's: Open would
+// spread its files in it, and remove some that are not its own.
+func claimDir(root string) error {
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return err
+	}
+	name := filepath.Join(root, "format")
 	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
+		entries, err := os.ReadDir(root)
+		if err != nil {
+			return err
+		}
+		if len(entries) > 0 {
+			return fmt.Errorf("%s is not empty and was not made by a fake server; name a new or an empty directory", root)
+		}
 		return writeFile(name, []byte(format))
 	}
 	if err != nil {

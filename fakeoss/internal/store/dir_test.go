@@ -348,3 +348,24 @@ func FuzzParsePartName(f *testing.F) {
 		}
 	})
 }
+
+// A directory of somebody else's is not touched.
+func TestOpenForeignDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	precious := filepath.Join(dir, "data", "thesis.tex")
+	if err := os.WriteFile(precious, []byte("ten years"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := Open(dir, gofakes3.DefaultTimeSource()); err == nil || !strings.Contains(err.Error(), "not empty") {
+		t.Errorf("got %v, %v", d, err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if _, err := os.Stat(precious); err != nil {
+		t.Error(err)
+	}
+}
