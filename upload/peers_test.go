@@ -20,7 +20,7 @@ import (
 )
 
 // One test for each way in which a library that people use today loses progress, leaks an upload or commits a wrong object.
-// The comment names the library. Sequential mode of OSS is in backend/oss.
+// The comment names the library. Sequential mode of OSS, the last one, is TestPeerSequentialMode in backend/oss.
 
 // aliyun-oss-go-sdk, alibabacloud-oss-go-sdk-v2, oss2: nil error and an object that mixes both versions, when a file is
 // rewritten with its size and modification time kept.

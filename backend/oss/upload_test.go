@@ -112,7 +112,7 @@ func TestUploadPartsAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-func TestPartAlreadyExists(t *testing.T) {
+func TestPeerSequentialMode(t *testing.T) {
 	const stored = "<PartNumber>3</PartNumber><PartEtag>900150983CD24FB0D6963F7D28E17F72</PartEtag>"
 	const other = "<PartNumber>3</PartNumber><PartEtag>000150983CD24FB0D6963F7D28E17F72</PartEtag>"
 	list := func(etag string, size int) string {
