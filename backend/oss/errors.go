@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -35,8 +37,8 @@ import (
 //	ErrThrottled     429, and the codes of 503 that name a limit (…LimitExceeded): a limit is applied at the door.
 //	                 ServiceUnavailable only of ListParts, Stat and Uploads, which change nothing anyway.
 //
-// It is ErrUnreachable if there was no answer because no connection could be made. (A transport that lost an old connection
-// makes a new one only where it is certain that the server had not begun with the request, see net/http.Transport.)
+// It is ErrUnreachable if there was no answer because no connection could be made, not one in all of the call, whatever the
+// client's transport retries and wherever it is redirected to.
 //
 // All else is unknown, and is no sentinel: InternalError and other 5xx, which may come from behind the door (and the
 // service says that a Complete goes on); ServiceUnavailable of a call that changes something, for the same reason; a
@@ -129,21 +131,35 @@ func describe(op operation, a *answer) *Error {
 }
 
 // lost is the error of a call whose outcome is not known.
-func lost(ctx context.Context, op operation, err error) error {
+func lost(ctx context.Context, op operation, err error) *Error {
 	// The URL has an upload ID in its query, and in some client may have a signature.
 	if in := (*url.Error)(nil); errors.As(err, &in) {
 		err = in.Err
 	}
-	e := &Error{Op: string(op), causes: []error{err}}
-	if dial := (*net.OpError)(nil); errors.As(err, &dial) && dial.Op == "dial" {
-		e.causes = append(e.causes, backend.ErrUnreachable)
-	}
-	return withContext(ctx, e)
+	return withContext(ctx, &Error{Op: string(op), causes: []error{err}})
+}
+
+// connections notes whether a call asked for a connection and whether it ever had one. The client may make several requests in a
+// call, since its transport retries or it follows a redirect: that the last could not connect says nothing of the first.
+type connections struct{ asked, had atomic.Bool }
+
+func (c *connections) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { c.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.had.Store(true) },
+	})
+}
+
+// unreachable reports whether err, of a call without an answer, means that nothing was sent. A transport that does not trace has
+// not asked, and then nothing is known.
+func (c *connections) unreachable(err error) bool {
+	dial := (*net.OpError)(nil)
+	return c.asked.Load() && !c.had.Load() && errors.As(err, &dial) && dial.Op == "dial"
 }
 
 // withContext adds the error of a context that is done. The transport does not always: if the context has a cause, its error
 // is only that.
-func withContext(ctx context.Context, e *Error) error {
+func withContext(ctx context.Context, e *Error) *Error {
 	if err := ctx.Err(); err != nil && !errors.Is(e, err) {
 		e.causes = append(e.causes, err)
 	}

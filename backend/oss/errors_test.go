@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -195,6 +196,62 @@ func TestUnreachable(t *testing.T) {
 			t.Errorf("%s: %v: has the URL's query", op, err)
 		}
 	}
+}
+
+// The server got something before no connection could be made: then it may have had an effect.
+func TestUnreachableAtLastIsUnknown(t *testing.T) {
+	t.Run("a transport that retries", func(t *testing.T) {
+		for op, call := range calls {
+			got := 0
+			var server *httptest.Server
+			server = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+				got++
+				server.Listener.Close()
+				panic(http.ErrAbortHandler)
+			}))
+			transport := &http.Transport{DisableKeepAlives: true}
+			b := oss.New(open(t, server.URL, oss.Config{HTTPClient: &http.Client{
+				Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					if resp, err := transport.RoundTrip(r.Clone(r.Context())); err == nil {
+						return resp, nil
+					}
+					again := r.Clone(r.Context())
+					again.Body, again.ContentLength = nil, 0
+					return transport.RoundTrip(again)
+				}),
+			}}), nil)
+			err := call(t.Context(), b)
+			server.Close()
+			if dial := (*net.OpError)(nil); got != 1 || !errors.As(err, &dial) || dial.Op != "dial" {
+				t.Fatalf("%s: %d requests reached the server, %v: the test needs one, and then a port that nobody listens on", op, got, err)
+			}
+			if sentinelOf(t, err) != nil {
+				t.Errorf("%s: %v, want an error that is no sentinel", op, err)
+			}
+		}
+	})
+	t.Run("a redirect", func(t *testing.T) {
+		gone := httptest.NewServer(nil)
+		gone.Close()
+		server := httptest.NewServer(http.RedirectHandler(gone.URL, http.StatusSeeOther))
+		defer server.Close()
+		b := oss.New(open(t, server.URL, oss.Config{HTTPClient: &http.Client{Transport: new(http.Transport)}}), nil)
+		for op, call := range calls {
+			err := call(t.Context(), b)
+			if dial := (*net.OpError)(nil); !errors.As(err, &dial) || sentinelOf(t, err) != nil {
+				t.Errorf("%s: %v, want the error of the dial and no sentinel", op, err)
+			}
+		}
+	})
+	t.Run("the source's host", func(t *testing.T) {
+		b := stub(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
+		down := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+		for op, upload := range uploads {
+			if err := upload(b, t, errorReader{strings.NewReader("abc"), down}, 5); !errors.Is(err, down) || sentinelOf(t, err) != nil {
+				t.Errorf("%s: %v, want the body's error and no sentinel", op, err)
+			}
+		}
+	})
 }
 
 func TestConnectionCutIsUnknown(t *testing.T) {

@@ -104,13 +104,18 @@ func (b *Backend) do(ctx context.Context, r request, want int) (*answer, error) 
 
 	// The slice is made anew for each call: the SDK appends to the one it is given.
 	options := make([]sdk.Option, 0, len(r.headers)+1)
-	options = append(options, sdk.WithContext(ctx))
+	var conns connections
+	options = append(options, sdk.WithContext(conns.trace(ctx)))
 	for name, value := range r.headers {
 		options = append(options, sdk.SetHeader(name, value))
 	}
 	resp, err := b.bucket.Do(r.method, r.key, r.params, options, r.body, nil)
 	if resp == nil {
-		return nil, lost(ctx, r.op, err)
+		e := lost(ctx, r.op, err)
+		if conns.unreachable(err) {
+			e.causes = append(e.causes, backend.ErrUnreachable)
+		}
+		return nil, e
 	}
 	// The SDK's error says nothing that the response does not say better; for some statuses it says less.
 	a := &answer{status: resp.StatusCode, header: resp.Headers, sentCRC: resp.ClientCRC}
