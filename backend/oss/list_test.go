@@ -1,7 +1,10 @@
 package oss_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/backend/oss"
 )
 
 func TestListPartsOfOddPages(t *testing.T) {
@@ -153,5 +157,47 @@ func TestPutWhoseCallbackFails(t *testing.T) {
 	b = stub(t, answerWith(http.StatusNonAuthoritativeInfo, fault("Other", ""), "ETag", `"AA"`))
 	if err := calls["Put"](t.Context(), b); err == nil || sentinelOf(t, err) != nil {
 		t.Errorf("203 for another reason: %v, want an error that is no sentinel", err)
+	}
+}
+
+// The answer to a failed callback must show all that success must: 203 alone is what some proxy may say.
+func TestFailedCallbackProvesNoMoreThanSuccess(t *testing.T) {
+	broken := errors.New("disk is broken")
+	const size = 10
+	body := func() io.ReadSeeker { return bytes.NewReader(make([]byte, size)) }
+	for name, test := range map[string]struct {
+		header http.Header
+		unread bool
+		body   io.ReadSeeker
+		crc    bool
+	}{
+		"no request ID": {header: http.Header{"Etag": {`"AA"`}}, body: body()},
+		"no ETag":       {header: http.Header{"X-Oss-Request-Id": {requestID}}, body: body()},
+		"body unread":   {header: http.Header{"X-Oss-Request-Id": {requestID}, "Etag": {`"AA"`}}, body: body(), unread: true},
+		"body fails":    {header: http.Header{"X-Oss-Request-Id": {requestID}, "Etag": {`"AA"`}}, body: errorReader{strings.NewReader("abc"), broken}},
+		"wrong CRC":     {header: http.Header{"X-Oss-Request-Id": {requestID}, "Etag": {`"AA"`}, "X-Oss-Hash-Crc64ecma": {"1"}}, body: body(), crc: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := oss.New(open(t, "http://127.0.0.1:1", oss.Config{HTTPClient: &http.Client{
+				Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					if !test.unread {
+						io.Copy(io.Discard, r.Body)
+					}
+					document := io.NopCloser(strings.NewReader(fault("CallbackFailed", "")))
+					return &http.Response{StatusCode: http.StatusNonAuthoritativeInfo, Header: test.header, Body: document, Request: r}, nil
+				}),
+			}}), nil)
+			oss.Bucket(b).Client.Config.IsEnableCRC = test.crc
+			got, err := b.Put(t.Context(), "k", test.body, size, backend.Attributes{}, backend.CompleteOptions{})
+			if err == nil || sentinelOf(t, err) != nil {
+				t.Errorf("%+v, %v, want an error that is no sentinel", got, err)
+			}
+		})
+	}
+	b := stub(t, answerWith(http.StatusNonAuthoritativeInfo, fault("CallbackFailed", ""), "ETag", `"AA"`))
+	for op, call := range calls {
+		if err := call(t.Context(), b); op != "Put" && (err == nil || sentinelOf(t, err) != nil) {
+			t.Errorf("%s: %v, want an error that is no sentinel", op, err)
+		}
 	}
 }

@@ -34,11 +34,11 @@ func (b *Backend) Put(ctx context.Context, key string, body io.ReadSeeker, size 
 		headers[sdk.HTTPHeaderOssForbidOverWrite] = "true"
 	}
 	a, err := b.send(ctx, request{op: opPut, method: http.MethodPut, key: key, headers: headers}, body, size)
-	if err != nil && !callbackFailed(a) {
+	if err != nil {
 		return backend.Object{}, err
 	}
 	object := backend.Object{Key: key, Size: size, ETag: canonicalETag(a.header.Get(sdk.HTTPHeaderEtag))}
-	if err == nil && object.ETag == "" {
+	if object.ETag == "" {
 		return backend.Object{}, lost(ctx, opPut, errors.New("answer has no ETag"))
 	}
 	if object.CRC64, err = a.crc64(); err != nil {

@@ -91,8 +91,8 @@ type fault struct {
 // three, takes some 4 MB.
 const maxAnswer = 16 << 20
 
-// do sends r and reads the answer. The error is nil if the status is want; else it is an *Error, and the answer is there
-// as well if there was one.
+// do sends r and reads the answer. The error is nil if the status is want, or if only a callback failed; else it is an *Error,
+// and the answer is there as well if there was one.
 func (b *Backend) do(ctx context.Context, r request, want int) (*answer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Op: string(r.op), causes: []error{err}}
@@ -127,15 +127,23 @@ func (b *Backend) do(ctx context.Context, r request, want int) (*answer, error) 
 	if err != nil {
 		return nil, lost(ctx, r.op, err)
 	}
-	if a.status == want && a.header.Get(sdk.HTTPHeaderOssRequestID) == "" {
+	if a.status != want {
+		a.readFault()
+		if !callbackFailed(r.op, a) {
+			return a, refused(ctx, r.op, a)
+		}
+	}
+	if a.header.Get(sdk.HTTPHeaderOssRequestID) == "" {
 		// OSS puts its request ID into every answer. A proxy's or a login page's answer must not pass for success.
 		return nil, lost(ctx, r.op, fmt.Errorf("answer of status %d has no %s, so it is not from OSS", a.status, sdk.HTTPHeaderOssRequestID))
 	}
-	if a.status == want {
-		return a, nil
-	}
-	a.readFault()
-	return a, refused(ctx, r.op, a)
+	return a, nil
+}
+
+// callbackFailed reports whether the object is there and only the callback that was asked for failed (page "Callback"). That is
+// success, with all that success must show.
+func callbackFailed(op operation, a *answer) bool {
+	return (op == opComplete || op == opPut) && a.status == http.StatusNonAuthoritativeInfo && a.fault.Code == "CallbackFailed"
 }
 
 // send is do for a request with a body: size bytes of body, from its start. Body is not read any more when it returns.

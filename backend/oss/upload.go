@@ -107,7 +107,7 @@ type completePart struct {
 // unknown.
 //
 // Where the client adds a callback to the request and the callback fails, OSS answers 203 CallbackFailed although the
-// object is published. That is success here: this method speaks of the object.
+// object is published. That is success here, as far as the ETag in the header is the right one: this method speaks of the object.
 func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backend.Part, opts backend.CompleteOptions) (backend.Object, error) {
 	if err := checkUpload(opComplete, u); err != nil {
 		return backend.Object{}, err
@@ -139,33 +139,26 @@ func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backen
 		op: opComplete, method: http.MethodPost, key: u.Key, headers: headers, body: bytes.NewReader(text),
 		params: map[string]any{"uploadId": u.ID, "encoding-type": "url"},
 	}, http.StatusOK)
-	if err != nil && !callbackFailed(a) {
+	if err != nil {
 		return backend.Object{}, err
 	}
 	object.ETag = canonicalETag(a.header.Get(sdk.HTTPHeaderEtag))
-	if err == nil {
-		var result struct {
-			XMLName xml.Name `xml:"CompleteMultipartUploadResult"`
-			ETag    string   `xml:"ETag"`
+	var result struct {
+		XMLName xml.Name `xml:"CompleteMultipartUploadResult"`
+		ETag    string   `xml:"ETag"`
+	}
+	if err := a.decode(&result); err == nil {
+		if result.ETag != "" {
+			object.ETag = canonicalETag(result.ETag)
 		}
-		if err := a.decode(&result); err == nil {
-			if result.ETag != "" {
-				object.ETag = canonicalETag(result.ETag)
-			}
-		} else if want, ok := b.ETag(parts); !ok || object.ETag != want {
-			a.readFault()
-			return backend.Object{}, unreadable(ctx, opComplete, a, err)
-		}
+	} else if want, ok := b.ETag(parts); !ok || object.ETag != want {
+		a.readFault()
+		return backend.Object{}, unreadable(ctx, opComplete, a, err)
 	}
 	if object.CRC64, err = a.crc64(); err != nil {
 		return backend.Object{}, lost(ctx, opComplete, err)
 	}
 	return object, nil
-}
-
-// callbackFailed reports whether the object is there and only the callback that was asked for failed (page "Callback").
-func callbackFailed(a *answer) bool {
-	return a != nil && a.status == http.StatusNonAuthoritativeInfo && a.fault.Code == "CallbackFailed"
 }
 
 // Abort discards the upload. A part in flight may outlive it; call again until the answer is ErrNoSuchUpload, also if an

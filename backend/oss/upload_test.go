@@ -199,6 +199,8 @@ func TestComplete(t *testing.T) {
 		{"cut", 200, result[:20], nil, nil},
 		{"malformed CRC", 200, result, []string{"x-oss-hash-crc64ecma", "?"}, nil},
 		{"callback failed", 203, fault("CallbackFailed", ""), []string{"ETag", `"` + etag + `"`, "x-oss-hash-crc64ecma", "42"}, &withCRC},
+		{"callback failed, another ETag", 203, fault("CallbackFailed", ""), []string{"ETag", `"9C787C506EABFB9B45EAAA8DB039F4B2-2"`}, nil},
+		{"callback failed, no ETag", 203, fault("CallbackFailed", ""), nil, nil},
 		{"203 for another reason", 203, fault("Other", ""), []string{"ETag", `"` + etag + `"`}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
