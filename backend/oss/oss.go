@@ -61,6 +61,10 @@ type Options struct {
 
 // New returns the bucket as a backend. The client of bucket must not be changed afterwards.
 //
+// Make a client of your own with sdk.EnableCRC(false), as [Open] does. The SDK's CRC, which is on by default, has a data race:
+// where the server answers before it has read the whole body, or the context ends, the SDK reads the sum while the transport
+// still writes it. The engine verifies every part by a CRC of its own.
+//
 // The SDK's own retry setting has no effect (nothing in the SDK reads it), its MD5 and CRC settings are honoured, its rate
 // limit too. A client that follows redirects should be told not to (sdk.RedirectEnabled(false)).
 func New(bucket *sdk.Bucket, opts *Options) *Backend {
