@@ -82,9 +82,7 @@ func (d *decoder) run() error {
 					return fmt.Errorf("%w: the log has format %d, this program knows %d", ErrVersion, version, formatVersion)
 				}
 			}
-			if err := d.badLine(number, bytes.Clone(line), whole); err != nil {
-				return err
-			}
+			d.badLine(number, line, whole)
 		}
 		if !whole {
 			return nil
@@ -108,23 +106,14 @@ func (d *decoder) take(at int, rec []byte) {
 }
 
 // badLine deals with a line that is not what should be there: it is the torn end of the log, or damage out of which the whole
-// records are taken.
-func (d *decoder) badLine(number int, line []byte, whole bool) error {
-	last := !whole
-	if whole {
-		_, err := d.r.Peek(1)
-		if err != nil && err != io.EOF {
-			return err
-		}
-		last = err == io.EOF
-	}
+// records are taken. A process that dies in an append leaves a beginning of what it wrote, which has no newline: a last line
+// that has one was written whole, and changed since.
+func (d *decoder) badLine(number int, line []byte, whole bool) {
 	// The first line is torn only where it is the beginning of a header. A file that begins with anything else is not ours.
-	torn := last && (number > 1 || bytes.HasPrefix(d.header, line))
-	if !d.salvage(line) && torn {
-		return nil
+	torn := !whole && (number > 1 || bytes.HasPrefix(d.header, line))
+	if d.salvage(line) || !torn {
+		d.damaged(number, "it is not what was written")
 	}
-	d.damaged(number, "it is not what was written")
-	return nil
 }
 
 // salvage takes every whole record out of a line, wherever in the log it belongs, and reports whether there was one. A record
