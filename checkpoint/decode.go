@@ -3,18 +3,21 @@ package checkpoint
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"slices"
 )
 
-// maxJump is how many positions may be missing between two lines that a repair keeps. A damaged line passes by chance if its
-// wrong checksum happens to lead to a position in reach: with some thousand in reach of 2^32, one in a million does, and it would
-// have to be JSON as well.
+// maxJump is how many positions may be missing between two lines that a repair keeps, wherever in the log; more where the log has
+// room for them, see reach. A damaged line passes by chance if its wrong checksum happens to lead to a position in reach: with some
+// thousand in reach of 2^32, one in a million does, and it would have to be JSON as well.
 const maxJump = 4096
+
+// minLine is the shortest line of a record.
+const minLine = 1 + lineOverhead
 
 // scan is what the bytes of a log hold.
 type scan struct {
@@ -31,6 +34,7 @@ func decode(r io.Reader, id string) (scan, error) {
 		r:      bufio.NewReaderSize(r, 2*maxLine),
 		seal:   newSeal(id),
 		header: header(id),
+		found:  make(map[int][]byte),
 	}
 	if err := d.run(); err != nil {
 		return scan{}, err
@@ -43,15 +47,11 @@ type decoder struct {
 	seal   seal
 	header []byte // that the log should have
 
-	found  []found
-	next   int // the position after the highest found
+	found  map[int][]byte // the records, by position
+	next   int            // the position after the highest found
+	start  int64          // offset of the line that is looked at
 	end    int64
 	damage string
-}
-
-type found struct {
-	at  int
-	rec []byte
 }
 
 func (d *decoder) run() error {
@@ -87,6 +87,7 @@ func (d *decoder) run() error {
 		if !whole {
 			return nil
 		}
+		d.start += int64(len(line))
 	}
 }
 
@@ -100,10 +101,17 @@ func (d *decoder) isNext(line []byte) bool {
 	return true
 }
 
+// take keeps a record, and of several at one position, as only damage makes them, the first.
 func (d *decoder) take(at int, rec []byte) {
-	d.found = append(d.found, found{at, bytes.Clone(rec)})
-	d.next = max(d.next, at+1)
+	if _, ok := d.found[at]; !ok {
+		d.found[at] = bytes.Clone(rec)
+		d.next = max(d.next, at+1)
+	}
 }
+
+// reach is the position that no record can have that begins at offset: not even if all lines before it were the shortest, or if so
+// many lines had left the file altogether.
+func (d *decoder) reach(offset int64) int64 { return max(int64(d.next)+maxJump, offset/minLine) }
 
 // badLine deals with a line that is not what should be there: it is the torn end of the log, or damage out of which the whole
 // records are taken. A process that dies in an append leaves a beginning of what it wrote, which has no newline: a last line
@@ -136,7 +144,7 @@ func (d *decoder) salvage(line []byte) bool {
 			}
 			sums[k] = crc32.Update(sums[k], castagnoli, line[max(done, starts[k]):i])
 			rec := line[starts[k]:i]
-			if at := place(sums[k], sum); at < uint32(d.next)+maxJump && checkRecord(rec) == nil {
+			if at := place(sums[k], sum); int64(at) < d.reach(d.start+int64(starts[k])) && checkRecord(rec) == nil {
 				d.take(int(at), rec)
 				salvaged = true
 				starts[0], sums[0] = after, uint32(d.seal)
@@ -155,23 +163,23 @@ func (d *decoder) damaged(number int, what string) {
 	}
 }
 
-// skipLine reads to the end of a line without keeping it. At the end of the input it returns io.EOF.
+// skipLine reads to the end of a line, of which the buffer was full, without keeping it. At the end of the input it returns io.EOF.
 func (d *decoder) skipLine() error {
+	d.start += int64(d.r.Size())
 	for {
-		_, err := d.r.ReadSlice('\n')
+		line, err := d.r.ReadSlice('\n')
+		d.start += int64(len(line))
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return err
 		}
 	}
 }
 
-// result puts what was found in order. Only damage takes lines out of order or twice.
+// result puts what was found in order.
 func (d *decoder) result() scan {
-	slices.SortStableFunc(d.found, func(a, b found) int { return cmp.Compare(a.at, b.at) })
-	d.found = slices.CompactFunc(d.found, func(a, b found) bool { return a.at == b.at })
 	s := scan{end: d.end, damage: d.damage}
-	for _, f := range d.found {
-		s.records = append(s.records, f.rec)
+	for _, at := range slices.Sorted(maps.Keys(d.found)) {
+		s.records = append(s.records, d.found[at])
 	}
 	return s
 }

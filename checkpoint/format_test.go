@@ -171,6 +171,32 @@ func TestSalvageLookalike(t *testing.T) {
 	}
 }
 
+// TestGap: a repair keeps every whole record after a gap, however long it is.
+func TestGap(t *testing.T) {
+	const before, after = 3, 100_000
+	recs := records(after + 3)
+	log := logBytes("id", recs)
+	from, to := bytes.Index(log, recs[before]), bytes.Index(log, recs[after])
+	want := text(slices.Concat(recs[:before], recs[after:]))
+	for name, newline := range map[string]int{"a hole": to - 1, "a hole that lines follow": (from + to) / 2, "short lines": from + 100} {
+		t.Run(name, func(t *testing.T) {
+			bad := bytes.Clone(log)
+			clear(bad[from:to])
+			for i := newline; i < to; i += 100 {
+				bad[i] = '\n'
+			}
+			bad[to-1] = '\n'
+			s, err := decode(bytes.NewReader(bad), "id")
+			if err != nil || s.damage == "" {
+				t.Fatalf("damage %q, %v", s.damage, err)
+			}
+			if diff := cmp.Diff(want, text(s.records)); diff != "" {
+				t.Errorf("records (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func upperSum(line []byte) []byte {
 	at := len(line) - lineOverhead
 	return append(bytes.Clone(line[:at]), bytes.ToUpper(line[at:])...)
@@ -207,6 +233,25 @@ func TestDecodeMemory(t *testing.T) {
 			}
 			if garbage.peak == 0 || garbage.peak > before+limit {
 				t.Errorf("%d bytes were in use, %d before", garbage.peak, before)
+			}
+		})
+	}
+}
+
+// TestDecodeMemoryOfDoubles: of a line that is there again and again one is kept.
+func TestDecodeMemoryOfDoubles(t *testing.T) {
+	const size, limit = 16 << 20, 1 << 20
+	line := newSeal("id").appendRecord(nil, 0, record(0))
+	for name, unit := range map[string]string{"lines": string(line), "without newlines": string(line[:len(line)-1]) + "\r"} {
+		t.Run(name, func(t *testing.T) {
+			doubles := &measuredGarbage{unit: strings.Repeat(unit, 1000) + "\n"}
+			before := liveHeap()
+			s, err := decode(io.LimitReader(doubles, size), "id")
+			if err != nil || s.damage == "" || len(s.records) != 1 {
+				t.Fatalf("decode = %d records, damage %q, %v", len(s.records), s.damage, err)
+			}
+			if doubles.peak == 0 || doubles.peak > before+limit {
+				t.Errorf("%d bytes were in use, %d before", doubles.peak, before)
 			}
 		})
 	}
