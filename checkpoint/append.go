@@ -23,7 +23,7 @@ func (f *File) Append(ctx context.Context, id string, at int, rec []byte) error 
 	path := f.logPath(id)
 	if at == 0 {
 		if err := f.makeDir(); err != nil {
-			return fmt.Errorf("checkpoint: append: %w; %s", err, f.remedy())
+			return fmt.Errorf("checkpoint: append: %w; %s", err, f.remedy(err))
 		}
 	} else if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return ErrConflict
@@ -42,12 +42,12 @@ func (f *File) append(ctx context.Context, path, id string, at int, rec []byte) 
 		return ErrConflict
 	}
 	if err != nil {
-		return fmt.Errorf("checkpoint: append: %w; %s", err, f.remedy())
+		return fmt.Errorf("checkpoint: append: %w; %s", err, f.remedy(err))
 	}
 	defer func() {
 		if e := file.Close(); e != nil { // some network file systems only now say that the disk is full
 			delete(f.tails, id)
-			err = errors.Join(err, fmt.Errorf("checkpoint: append: %w; %s", e, f.remedy()))
+			err = also(err, fmt.Errorf("checkpoint: append: %w; %s", e, f.remedy(e)))
 		}
 	}()
 
@@ -66,7 +66,7 @@ func (f *File) append(ctx context.Context, path, id string, at int, rec []byte) 
 
 	delete(f.tails, id)
 	if _, err := file.WriteAt(line, t.size); err != nil {
-		return fmt.Errorf("checkpoint: append: %w; %s", also(err, undo(file, path, t.size)), f.remedy())
+		return fmt.Errorf("checkpoint: append: %w; %s", also(err, undo(file, path, t.size)), f.remedy(err))
 	}
 	f.tails[id] = tail{
 		size:    t.size + int64(len(line)),
@@ -116,7 +116,7 @@ func (f *File) tail(ctx context.Context, file *os.File, path, id string) (tail, 
 	}
 	if s.end < info.Size() {
 		if err := file.Truncate(s.end); err != nil {
-			return tail{}, fmt.Errorf("checkpoint: append: cut off a torn end: %w; %s", err, f.remedy())
+			return tail{}, fmt.Errorf("checkpoint: append: cut off a torn end: %w; %s", err, f.remedy(err))
 		}
 	}
 	return tail{size: s.end, records: len(s.records)}, nil

@@ -90,13 +90,13 @@ func (f *File) Sync(ctx context.Context, id string) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return fmt.Errorf("checkpoint: sync: %w; %s", err, f.remedy())
+		return fmt.Errorf("checkpoint: sync: %w; %s", err, f.remedy(err))
 	}
 	if err := f.syncDir(f.dir); err != nil {
-		return fmt.Errorf("checkpoint: sync: %w", err)
+		return fmt.Errorf("checkpoint: sync: %w", f.advise(err))
 	}
 	if err := f.syncParent(f.dir); err != nil {
-		return fmt.Errorf("checkpoint: sync: %w", err)
+		return fmt.Errorf("checkpoint: sync: %w", f.advise(err))
 	}
 	return nil
 }

@@ -12,6 +12,16 @@ const removeNeedsClose = false
 
 func openRead(path string) (*os.File, error) { return os.Open(path) }
 
+// isForeign reports whether the file at path belongs to another user.
+func isForeign(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) != os.Geteuid()
+}
+
 // syncDir makes the names in dir durable. Some file systems, mostly in user space or on a network, cannot sync a directory; they
 // answer EINVAL or that it is not supported, and there is nothing better to be had from them.
 func syncDir(dir string) (err error) {

@@ -108,7 +108,7 @@ func (f *File) Load(ctx context.Context, id string) ([][]byte, error) {
 	path := f.logPath(id)
 	s, err := f.scan(ctx, path, id)
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: load %s: %w", path, err)
+		return nil, fmt.Errorf("checkpoint: load %s: %w", path, f.advise(err))
 	}
 	if s.damage == "" {
 		return s.records, nil
@@ -127,14 +127,14 @@ func (f *File) Load(ctx context.Context, id string) ([][]byte, error) {
 func (f *File) repair(ctx context.Context, path, id string) ([][]byte, error) {
 	s, err := f.scan(ctx, path, id)
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: load %s: %w", path, err)
+		return nil, fmt.Errorf("checkpoint: load %s: %w", path, f.advise(err))
 	}
 	if s.damage == "" {
 		return s.records, nil
 	}
 	aside, err := f.setAside(path, id, s.records)
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: load %s: damaged: %s; cannot set it aside: %w; %s", path, s.damage, err, f.remedy())
+		return nil, fmt.Errorf("checkpoint: load %s: damaged: %s; cannot set it aside: %w; %s", path, s.damage, err, f.remedy(err))
 	}
 	return s.records, fmt.Errorf("%w: %s: %s; now in %s; %d records kept", ErrDamaged, path, s.damage, aside, len(s.records))
 }
@@ -195,7 +195,7 @@ func (f *File) Delete(ctx context.Context, id string, at int, last []byte) error
 func (f *File) remove(ctx context.Context, path, id string, at int, last []byte) error {
 	s, err := f.scan(ctx, path, id)
 	if err != nil {
-		return fmt.Errorf("checkpoint: delete %s: %w", path, err)
+		return fmt.Errorf("checkpoint: delete %s: %w", path, f.advise(err))
 	}
 	n := len(s.records)
 	// A log without a record, which a crash in its first append leaves, is no log: it goes, whatever the caller believes.
@@ -204,13 +204,14 @@ func (f *File) remove(ctx context.Context, path, id string, at int, last []byte)
 	}
 	delete(f.tails, id)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("checkpoint: delete: %w; %s", err, f.remedy())
+		return fmt.Errorf("checkpoint: delete: %w; %s", err, f.remedy(nil)) // it is the directory that says no
 	}
-	return f.removeDeadLock(id)
+	return also(removeIfThere(f.base(id)+tempSuffix), f.removeDeadLock(id)) // a repair that died may have left the first
 }
 
 // IDs lists the logs in the directory, and passes over every other file. A directory that does not exist has none. A log whose first
-// line is damaged beyond the ID is not listed; it is found when its upload is started again.
+// line is damaged beyond the ID is not listed; it is found when its upload is started again. A log that cannot be read does not hide
+// the others: its error comes last.
 func (f *File) IDs(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		entries, err := os.ReadDir(f.dir)
@@ -218,27 +219,37 @@ func (f *File) IDs(ctx context.Context) iter.Seq2[string, error] {
 			return
 		}
 		if err != nil {
-			yield("", fmt.Errorf("checkpoint: list: %w", err))
+			yield("", fmt.Errorf("checkpoint: list: %w", f.advise(err)))
 			return
 		}
+		var unread error
 		for _, e := range entries {
 			if err := ctx.Err(); err != nil {
 				yield("", err)
 				return
 			}
-			if !strings.HasSuffix(e.Name(), logSuffix) || !e.Type().IsRegular() {
+			if !isLogName(e.Name()) || !e.Type().IsRegular() {
 				continue
 			}
 			id, ok, err := f.identify(filepath.Join(f.dir, e.Name()))
 			if err != nil {
-				yield("", fmt.Errorf("checkpoint: list: %w", err))
-				return
+				unread = also(unread, fmt.Errorf("checkpoint: list: %w", f.advise(err)))
 			}
 			if ok && !yield(id, nil) {
 				return
 			}
 		}
+		if unread != nil {
+			yield("", unread)
+		}
 	}
+}
+
+// isLogName reports whether name is one that base makes. Nothing else in the directory is opened: it is not ours, and may be a file
+// that another program does not want to be opened.
+func isLogName(name string) bool {
+	sum, ok := strings.CutSuffix(name, logSuffix)
+	return ok && len(sum) == hex.EncodedLen(sha256.Size) && strings.Trim(sum, "0123456789abcdef") == ""
 }
 
 // identify reads the ID of the log at path, which must be the one that its name is made of. A log that has not one whole line
@@ -262,7 +273,18 @@ func (f *File) identify(path string) (id string, ok bool, err error) {
 	return id, ok && f.logPath(id) == path && bytes.IndexByte(rest, '\n') >= 0, nil
 }
 
-// remedy is what a person can do about a directory that cannot be written.
-func (f *File) remedy() string {
+// remedy is what a person can do about err.
+func (f *File) remedy(err error) string {
+	if at := (*fs.PathError)(nil); errors.As(err, &at) && errors.Is(at, fs.ErrPermission) && isForeign(at.Path) {
+		return fmt.Sprintf("nothing recorded before was lost: %s belongs to another user: chown or remove it, or choose another checkpoint directory", at.Path)
+	}
 	return fmt.Sprintf("nothing recorded before was lost: make %s writable and free some space, or choose another checkpoint directory", f.dir)
+}
+
+// advise adds the remedy to the error of something that was only read, where it is one of permissions: the disk may be full then.
+func (f *File) advise(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; %s", err, f.remedy(err))
+	}
+	return err
 }

@@ -582,3 +582,33 @@ func BenchmarkAppend(b *testing.B) {
 		at++
 	}
 }
+
+// TestDeleteLeftovers: what a process that died in a repair left goes with the log.
+func TestDeleteLeftovers(t *testing.T) {
+	f := newFile(t, "")
+	fill(t, f, "id", 1)
+	for _, suffix := range []string{tempSuffix, lockSuffix} {
+		if err := os.WriteFile(f.base("id")+suffix, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Delete(t.Context(), "id", 1, record(0)); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, f)
+}
+
+// TestAlso: two errors are one line, and both are found in it.
+func TestAlso(t *testing.T) {
+	for _, err := range []error{also(fs.ErrInvalid, fs.ErrClosed), also(fs.ErrInvalid, nil), also(nil, fs.ErrInvalid)} {
+		if !errors.Is(err, fs.ErrInvalid) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q, want the error in one line", err)
+		}
+	}
+	if err := also(fs.ErrInvalid, fs.ErrClosed); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("%q has lost the second error", err)
+	}
+	if err := also(nil, nil); err != nil {
+		t.Errorf("%q of no errors", err)
+	}
+}

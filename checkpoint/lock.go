@@ -74,7 +74,7 @@ func (f *File) enter(ctx context.Context) (leave func() error, err error) {
 			if e := ctx.Err(); e != nil {
 				return nil, e
 			}
-			return nil, fmt.Errorf("lock %s: %w; %s", guard.Path(), err, f.remedy())
+			return nil, fmt.Errorf("lock %s: %w; %s", guard.Path(), err, f.remedy(err))
 		}
 		current, err := isCurrent(guard)
 		if current {
@@ -85,17 +85,20 @@ func (f *File) enter(ctx context.Context) (leave func() error, err error) {
 		}
 		if err = also(err, guard.Unlock()); err != nil {
 			<-f.turn
-			return nil, fmt.Errorf("lock %s: %w; %s", guard.Path(), err, f.remedy())
+			return nil, fmt.Errorf("lock %s: %w; %s", guard.Path(), err, f.remedy(err))
 		}
 	}
 }
 
-// also adds a second error to the first, and leaves the first as it is if there is none.
+// also adds a second error to the first, in one line.
 func also(err, second error) error {
-	if second == nil {
+	switch {
+	case second == nil:
 		return err
+	case err == nil:
+		return second
 	}
-	return errors.Join(err, second)
+	return fmt.Errorf("%w; and then: %w", err, second)
 }
 
 func newLock(path string) *flock.Flock {
@@ -125,7 +128,7 @@ func (f *File) Lock(ctx context.Context, id string) (unlock func() error, err er
 		return nil, err
 	}
 	if err := f.makeDir(); err != nil {
-		return nil, fmt.Errorf("checkpoint: lock: %w; %s", err, f.remedy())
+		return nil, fmt.Errorf("checkpoint: lock: %w; %s", err, f.remedy(err))
 	}
 	// Inside the guard nobody sees a lock file without its holder, or locks one that is about to be removed.
 	leave, err := f.enter(ctx)
@@ -143,7 +146,7 @@ func (f *File) Lock(ctx context.Context, id string) (unlock func() error, err er
 func (f *File) tryLock(l *flock.Flock, id string) error {
 	ok, err := l.TryLock()
 	if err != nil {
-		return fmt.Errorf("checkpoint: lock %s: %w; %s", l.Path(), err, f.remedy())
+		return fmt.Errorf("checkpoint: lock %s: %w; %s", l.Path(), err, f.remedy(err))
 	}
 	if !ok {
 		h, err := readHolder(l.Path())
@@ -153,7 +156,7 @@ func (f *File) tryLock(l *flock.Flock, id string) error {
 		return &InUseError{ID: id, Holder: h.String(), Since: h.Since}
 	}
 	if err := writeHolder(l.Path(), thisProcess()); err != nil {
-		return fmt.Errorf("checkpoint: lock: %w; %s", err, f.remedy())
+		return fmt.Errorf("checkpoint: lock: %w; %s", err, f.remedy(err))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +21,7 @@ func init() {
 	childRoles["full"] = appendUntilFull
 	childRoles["full at once"] = appendUntilFull
 	childRoles["read-only"] = useReadOnly
+	childRoles["other user"] = useOthersFiles
 	childRoles["lax umask"] = appendWithLaxUmask
 }
 
@@ -185,6 +187,84 @@ func TestReadOnlyDirectory(t *testing.T) {
 				t.Errorf("the damaged log was touched (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// useOthersFiles does everything with logs of another user, in a directory that it can write. It prints what IDs lists.
+func useOthersFiles(dir string) error {
+	if err := syscall.Setuid(nobody); err != nil {
+		return err
+	}
+	f, err := NewFile(dir)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	var ids []string
+	var listErr error
+	for id, err := range f.IDs(ctx) {
+		if err != nil {
+			listErr = err
+			continue
+		}
+		if listErr != nil {
+			return fmt.Errorf("IDs goes on after its error: %w", listErr)
+		}
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	fmt.Println(ids)
+	_, loadErr := f.Load(ctx, "theirs")
+	_, lockErr := f.Lock(ctx, "theirs")
+	for name, err := range map[string]error{
+		"IDs": listErr, "Load": loadErr, "Lock": lockErr, "Append": f.Append(ctx, "theirs", 1, record(1)), "Sync": f.Sync(ctx, "theirs"),
+	} {
+		path := f.logPath("theirs")
+		if name == "Lock" {
+			path = f.base("theirs") + lockSuffix
+		}
+		if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), path+" belongs to another user: chown or remove it") ||
+			strings.Contains(err.Error(), "\n") {
+			return fmt.Errorf("%s: the error of another user's file is: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// TestOtherUser: the file of another user hides nobody else's, and the error says whose it is and what to do.
+func TestOtherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can make files of two users")
+	}
+	dir, err := os.MkdirTemp("", "checkpoint")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	f := newFile(t, dir)
+	paths := []string{dir, filepath.Join(dir, guardName)}
+	for _, id := range []string{"a", "b", "c", "theirs"} {
+		fill(t, f, id, 1)
+		paths = append(paths, f.logPath(id))
+	}
+	for _, path := range paths[:len(paths)-1] {
+		if err := os.Chown(path, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What is not a log is not even opened.
+	for _, path := range []string{filepath.Join(dir, "0app.log"), f.base("theirs") + lockSuffix} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := child(t, "other user", dir).Output()
+	if got, want := string(out), "[a b c]\n"; err != nil || got != want {
+		t.Errorf("IDs lists %q, want %q; %v", got, want, err)
 	}
 }
 
