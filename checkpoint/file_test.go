@@ -612,3 +612,64 @@ func TestAlso(t *testing.T) {
 		t.Errorf("%q of no errors", err)
 	}
 }
+
+// TestLinks: nothing outside of the directory is made or written through a link in the place of a file of ours.
+func TestLinks(t *testing.T) {
+	const precious = "precious precious precious precious precious precious precious\n"
+	for _, there := range []string{precious, ""} { // of the target; empty if there is none
+		target := func(t *testing.T, path string) (check func()) {
+			target := filepath.Join(t.TempDir(), "target")
+			if there != "" {
+				if err := os.WriteFile(target, []byte(there), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Symlink(target, path); err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				t.Helper()
+				if got, err := os.ReadFile(target); string(got) != there || errors.Is(err, fs.ErrNotExist) != (there == "") {
+					t.Errorf("the target is %q, %v, and was %q", got, err, there)
+				}
+			}
+		}
+		refused := func(t *testing.T, path string, err error) {
+			t.Helper()
+			if err == nil || !strings.Contains(err.Error(), path+" is not a regular file: remove it") {
+				t.Errorf("%v, want an error that names %s", err, path)
+			}
+		}
+		name := map[bool]string{true: "to nothing", false: "to a file"}[there == ""]
+		t.Run("temporary file/"+name, func(t *testing.T) {
+			f := newFile(t, "")
+			check := target(t, f.base("id")+tempSuffix)
+			log := logBytes("id", records(3))
+			log[len(log)/2] ^= 1
+			writeLog(t, f, "id", log)
+			if _, err := f.Load(t.Context(), "id"); !errors.Is(err, ErrDamaged) {
+				t.Error(err)
+			}
+			check()
+			wantRecords(t, f, "id", [][]byte{record(0), record(2)})
+			wantFiles(t, f, f.logPath("id"))
+		})
+		t.Run("lock/"+name, func(t *testing.T) {
+			f := newFile(t, "")
+			fill(t, f, "id", 1)
+			path := f.base("id") + lockSuffix
+			check := target(t, path)
+			_, err := f.Lock(t.Context(), "id")
+			refused(t, path, err)
+			refused(t, path, f.Delete(t.Context(), "id", 1, record(0)))
+			check()
+		})
+		t.Run("guard/"+name, func(t *testing.T) {
+			f := newFile(t, "")
+			path := filepath.Join(f.Dir(), guardName)
+			check := target(t, path)
+			refused(t, path, f.Append(t.Context(), "id", 0, record(0)))
+			check()
+		})
+	}
+}

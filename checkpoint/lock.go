@@ -68,7 +68,10 @@ func (f *File) enter(ctx context.Context) (leave func() error, err error) {
 	}
 	guard := newLock(filepath.Join(f.dir, guardName))
 	for {
-		ok, err := guard.TryLockContext(ctx, guardPoll)
+		ok, err := false, checkLockFile(guard.Path())
+		if err == nil {
+			ok, err = guard.TryLockContext(ctx, guardPoll)
+		}
 		if !ok || err != nil {
 			<-f.turn
 			if e := ctx.Err(); e != nil {
@@ -103,6 +106,19 @@ func also(err, second error) error {
 
 func newLock(path string) *flock.Flock {
 	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+}
+
+// checkLockFile refuses what is in the place of a lock file and is none: through a symbolic link, a file outside of the directory
+// would be made or written.
+func checkLockFile(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file: remove it", path)
+	}
+	return err
 }
 
 // isCurrent reports whether the file that was locked is the one that has the name. If somebody removed it meanwhile, the lock keeps
@@ -144,7 +160,10 @@ func (f *File) Lock(ctx context.Context, id string) (unlock func() error, err er
 
 // tryLock is Lock inside the guard.
 func (f *File) tryLock(l *flock.Flock, id string) error {
-	ok, err := l.TryLock()
+	ok, err := false, checkLockFile(l.Path())
+	if err == nil {
+		ok, err = l.TryLock()
+	}
 	if err != nil {
 		return fmt.Errorf("checkpoint: lock %s: %w; %s", l.Path(), err, f.remedy(err))
 	}
@@ -182,6 +201,9 @@ func (f *File) removeDeadLock(id string) error {
 	l := newLock(f.base(id) + lockSuffix)
 	if _, err := os.Lstat(l.Path()); errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err := checkLockFile(l.Path()); err != nil {
+		return fmt.Errorf("checkpoint: delete: %w", err)
 	}
 	ok, err := l.TryLock()
 	if !ok || err != nil {

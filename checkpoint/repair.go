@@ -39,8 +39,12 @@ func (f *File) setAside(path, id string, records [][]byte) (aside string, err er
 	return aside, f.syncDir(f.dir)
 }
 
+// writeLog makes a new file. What is in its place was left by a process that died, or is a link that leads elsewhere.
 func (f *File) writeLog(path, id string, records [][]byte) (err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := removeIfThere(path); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
