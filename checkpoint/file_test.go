@@ -673,3 +673,34 @@ func TestLinks(t *testing.T) {
 		})
 	}
 }
+
+// TestUnlockAfterFileRemoved: an unlock does not remove the lock file of another, who got the lock because somebody removed ours.
+func TestUnlockAfterFileRemoved(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not remove a file that is open")
+	}
+	f := newFile(t, "")
+	var unlocks []func() error
+	for range 2 {
+		unlock, err := f.Lock(t.Context(), "id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlocks = append(unlocks, unlock)
+		if len(unlocks) == 1 {
+			if err := os.Remove(f.base("id") + lockSuffix); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := unlocks[0](); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Lock(t.Context(), "id"); !errors.Is(err, ErrInUse) {
+		t.Errorf("Lock while the second has it: %v, want ErrInUse", err)
+	}
+	if err := unlocks[1](); err != nil {
+		t.Error(err)
+	}
+	wantFiles(t, f)
+}

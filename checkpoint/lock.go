@@ -175,7 +175,7 @@ func (f *File) tryLock(l *flock.Flock, id string) error {
 		return &InUseError{ID: id, Holder: h.String(), Since: h.Since}
 	}
 	if err := writeHolder(l.Path(), thisProcess()); err != nil {
-		return fmt.Errorf("checkpoint: lock: %w; %s", err, f.remedy(err))
+		return fmt.Errorf("checkpoint: lock: %w; %s", also(err, also(l.Unlock(), removeIfThere(l.Path()))), f.remedy(err))
 	}
 	return nil
 }
@@ -189,8 +189,9 @@ func (f *File) unlock(l *flock.Flock) error {
 	if err != nil {
 		return l.Unlock() // the file stays, and is free
 	}
-	err = l.Unlock()
-	if err == nil { // Windows does not remove a file that is open
+	current, err := isCurrent(l) // if somebody removed the file, the one there now is another's
+	err = also(err, l.Unlock())
+	if current && err == nil { // Windows does not remove a file that is open
 		err = removeIfThere(l.Path())
 	}
 	return also(err, leave())

@@ -67,6 +67,12 @@ func appendUntilFull(dir string) error {
 	if diff := cmp.Diff(want, string(onDisk)); diff != "" {
 		return fmt.Errorf("after the disk was full (-want +got):\n%s", diff)
 	}
+	if at == 0 {
+		// No lock file without a holder is left, which wantFiles sees in the end.
+		if _, err := f.Lock(ctx, "other"); !errors.Is(err, syscall.EFBIG) {
+			return fmt.Errorf("Lock on a full disk: %w", err)
+		}
+	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
 		return err
 	}
