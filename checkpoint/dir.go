@@ -80,16 +80,16 @@ func (f *File) syncParent(dir string) error {
 // time: who made them, and whether that process lived to sync them, cannot be known, and to sync what is synced costs little.
 // No log: nothing to do. If the answer is lost, calling again is harmless.
 //
+// If the system could not write the log, Sync replaces it by a copy that it could, now or in a later call, and until then returns
+// an error: a second sync of the same file may succeed although the bytes were lost (Rebello et al., "Can Applications Recover from
+// fsync Failures?", USENIX ATC 2020).
+//
 // On Windows a directory cannot be synced; NTFS keeps names in a journal of its own.
 func (f *File) Sync(ctx context.Context, id string) error {
 	if err := begin(ctx, id); err != nil {
 		return err
 	}
-	path := f.logPath(id)
-	if err := f.syncPath(path); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
+	if err := f.syncLog(ctx, f.logPath(id), id); err != nil {
 		return fmt.Errorf("checkpoint: sync: %w; %s", err, f.remedy(err))
 	}
 	if err := f.syncDir(f.dir); err != nil {
@@ -101,11 +101,29 @@ func (f *File) Sync(ctx context.Context, id string) error {
 	return nil
 }
 
-func (f *File) syncPath(path string) (err error) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0) // Windows syncs only what can be written
-	if err != nil {
-		return err
+// syncLog syncs the log itself, in a copy if a sync of it has failed.
+func (f *File) syncLog(ctx context.Context, path, id string) error {
+	var failure error
+	if _, failed := f.unsynced.Load(id); !failed {
+		file, err := openShared(path, os.O_RDWR) // Windows syncs only what can be written
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if failure = also(f.syncFile(file), file.Close()); failure == nil {
+			return nil
+		}
+		f.unsynced.Store(id, nil)
 	}
-	defer func() { err = also(err, file.Close()) }()
-	return f.syncFile(file)
+	leave, err := f.enter(ctx)
+	if err != nil {
+		return also(failure, err)
+	}
+	if err := also(f.rewrite(ctx, path, id), leave()); err != nil {
+		return also(failure, err)
+	}
+	f.unsynced.Delete(id)
+	return nil
 }

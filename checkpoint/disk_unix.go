@@ -10,7 +10,7 @@ import (
 
 const removeNeedsClose = false
 
-func openRead(path string) (*os.File, error) { return os.Open(path) }
+func openShared(path string, flag int) (*os.File, error) { return os.OpenFile(path, flag, 0) }
 
 // isForeign reports whether the file at path belongs to another user.
 func isForeign(path string) bool {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // File is the Store of one machine: a directory with one text file per upload, which a person can read. It is a Locker and a
@@ -34,6 +35,8 @@ type File struct {
 	turn chan struct{} // capacity 1: holds a value while a goroutine is inside the guard
 
 	tails map[string]tail // by ID. Touched only inside the guard
+
+	unsynced sync.Map // the IDs of logs whose last sync failed
 
 	// The two ways to make bytes durable, replaced in tests.
 	syncFile func(*os.File) error
@@ -150,7 +153,7 @@ func (f *File) scan(ctx context.Context, path, id string) (s scan, err error) {
 	case !info.Mode().IsRegular():
 		return scan{damage: "it is not a regular file"}, nil
 	}
-	file, err := openRead(path)
+	file, err := openShared(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return scan{}, nil
 	}
@@ -255,7 +258,7 @@ func isLogName(name string) bool {
 // identify reads the ID of the log at path, which must be the one that its name is made of. A log that has not one whole line
 // after the header has no record.
 func (f *File) identify(path string) (id string, ok bool, err error) {
-	file, err := openRead(path)
+	file, err := openShared(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil // deleted since the directory was read
 	}

@@ -704,3 +704,93 @@ func TestUnlockAfterFileRemoved(t *testing.T) {
 	}
 	wantFiles(t, f)
 }
+
+// TestSyncFails: after a sync that failed, another one of the same file proves nothing. Sync succeeds only with a copy.
+func TestSyncFails(t *testing.T) {
+	f := newFile(t, "")
+	fill(t, f, "id", 3)
+	path := f.logPath("id")
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken disk")
+	f.syncFile = func(*os.File) error { return broken }
+	for range 2 {
+		if err := f.Sync(t.Context(), "id"); !errors.Is(err, broken) {
+			t.Fatalf("Sync: %v, want the disk's error", err)
+		}
+		wantFiles(t, f, path)
+	}
+
+	var synced []string
+	f.syncFile = func(file *os.File) error {
+		synced = append(synced, file.Name())
+		return file.Sync()
+	}
+	if err := f.Sync(t.Context(), "id"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{f.base("id") + tempSuffix}, synced); diff != "" {
+		t.Errorf("synced (-want +got):\n%s", diff)
+	}
+	after, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.SameFile(before, after) {
+		t.Error("the log is the same file, of which nothing is known")
+	}
+	if err := f.Append(t.Context(), "id", 3, record(3)); err != nil {
+		t.Error(err)
+	}
+	wantRecords(t, newFile(t, f.Dir()), "id", records(4))
+	wantFiles(t, f, path)
+
+	synced = nil
+	if err := f.Sync(t.Context(), "id"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{path}, synced); diff != "" {
+		t.Errorf("synced in the end (-want +got):\n%s", diff)
+	}
+}
+
+// TestSyncFailsAndLosesRecords: what the system read back from the disk after its failure may be less than was appended.
+func TestSyncFailsAndLosesRecords(t *testing.T) {
+	f := newFile(t, "")
+	fill(t, f, "id", 3)
+	f.syncFile = func(file *os.File) error {
+		if file.Name() != f.logPath("id") {
+			return file.Sync()
+		}
+		return errors.Join(os.ErrInvalid, file.Truncate(int64(len(logBytes("id", records(2))))))
+	}
+	for range 2 {
+		if err := f.Sync(t.Context(), "id"); err == nil {
+			t.Error("Sync succeeded, and a record is gone")
+		}
+	}
+}
+
+// TestRepairFails: a repair that fails in its last step leaves the damaged log under its name, and no other.
+func TestRepairFails(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows does not remove a file that is open")
+	}
+	f := newFile(t, "")
+	fill(t, f, "id", 3)
+	log := readLog(t, f, "id")
+	log[len(log)/2] ^= 1
+	writeLog(t, f, "id", log)
+	f.syncFile = func(file *os.File) error { return os.Remove(file.Name()) }
+	if _, err := f.Load(t.Context(), "id"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) {
+		t.Errorf("Load: %v, want the error of the rename", err)
+	}
+	if diff := cmp.Diff(string(log), string(readLog(t, f, "id"))); diff != "" {
+		t.Errorf("the damaged log (-want +got):\n%s", diff)
+	}
+	if aside := names(t, f, ".damaged-"); aside != nil {
+		t.Errorf("left: %q", aside)
+	}
+}

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,19 +25,45 @@ func (f *File) setAside(path, id string, records [][]byte) (aside string, err er
 	}
 
 	// A second name first, and then the new log over the old name: so there is a log at every moment. Not every file system has
-	// hard links; without, a process that dies between the two renames leaves the upload without a log, and ListParts and the
-	// content check find what it had sent.
-	if len(records) == 0 || os.Link(path, aside) != nil {
+	// hard links, and Windows does not rename over a file that somebody reads; without, a process that dies between the two renames
+	// leaves the upload without a log, and ListParts and the content check find what it had sent.
+	back := func() error { return os.Remove(aside) }
+	if removeNeedsClose || len(records) == 0 || os.Link(path, aside) != nil {
 		if err := os.Rename(path, aside); err != nil {
 			return "", also(err, removeIfThere(temp))
 		}
+		back = func() error { return os.Rename(aside, path) }
 	}
 	if len(records) > 0 {
 		if err := os.Rename(temp, path); err != nil {
-			return "", errors.Join(err, os.Rename(aside, path), removeIfThere(temp))
+			return "", also(also(err, back()), removeIfThere(temp))
 		}
 	}
 	return aside, f.syncDir(f.dir)
+}
+
+// rewrite puts a copy of the log at path in its place, and syncs that. It is for a log whose sync failed: the operating system may
+// then have forgotten which bytes it has not written, so that another sync succeeds and proves nothing. The caller is inside the guard.
+func (f *File) rewrite(ctx context.Context, path, id string) error {
+	s, err := f.scan(ctx, path, id)
+	if err != nil {
+		return err
+	}
+	if s.damage != "" || len(s.records) < f.tails[id].records {
+		return fmt.Errorf("%s has lost records: %d are left", path, len(s.records))
+	}
+	if len(s.records) == 0 {
+		return nil
+	}
+	temp := f.base(id) + tempSuffix
+	err = f.writeLog(temp, id, s.records)
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		return also(err, removeIfThere(temp))
+	}
+	return nil
 }
 
 // writeLog makes a new file. What is in its place was left by a process that died, or is a link that leads elsewhere.
