@@ -89,7 +89,11 @@ func (f *File) Sync(ctx context.Context, id string) error {
 	if err := begin(ctx, id); err != nil {
 		return err
 	}
-	if err := f.syncLog(ctx, f.logPath(id), id); err != nil {
+	path := f.logPath(id)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := f.syncLog(ctx, path, id); err != nil {
 		return fmt.Errorf("checkpoint: sync: %w; %s", err, f.remedy(err))
 	}
 	if err := f.syncDir(f.dir); err != nil {
@@ -106,9 +110,6 @@ func (f *File) syncLog(ctx context.Context, path, id string) error {
 	var failure error
 	if _, failed := f.unsynced.Load(id); !failed {
 		file, err := openShared(path, os.O_RDWR) // Windows syncs only what can be written
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
 		if err != nil {
 			return err
 		}
