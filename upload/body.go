@@ -19,9 +19,9 @@ type body struct {
 	limiter      *rate.Limiter
 	meter        *meter
 
-	// expect, if not nil, is the CRC-64 that the whole must have: the end of other content is not given out, so that a
-	// store which takes a body whole or not at all does not take it.
-	expect *uint64
+	// seal, if not nil, is asked before the end is given out, with the CRC-64 of the whole. If it fails, the end is kept back,
+	// so that a store which takes a body whole or not at all does not take it.
+	seal func(crc uint64) error
 
 	pos    int64  // where the next Read reads
 	hashed int64  // crc is that of the first hashed bytes, as given out
@@ -45,8 +45,9 @@ func (b *body) Read(p []byte) (int, error) {
 	p = p[:min(int64(len(p)), b.size-b.pos)]
 	if l := b.limiter; l != nil && l.Limit() != rate.Inf {
 		p = p[:min(len(p), l.Burst(), limitedRead)]
-		if err := l.WaitN(b.ctx, len(p)); err != nil {
-			return 0, err
+		if l.WaitN(b.ctx, len(p)) != nil { // ctx is done, or would be before the wait is over
+			<-b.ctx.Done()
+			return 0, ended(b.ctx)
 		}
 	}
 	n, err := readAt(b.src, p, b.offset+b.pos)
@@ -66,9 +67,15 @@ func (b *body) Read(p []byte) (int, error) {
 		b.hashed = -1 // read out of order: the CRC is not known until it is read again from the start
 	}
 	b.pos += int64(n)
-	if b.expect != nil && b.pos == b.size && (b.hashed != b.size || b.crc != *b.expect) {
-		b.err = errMoved
-		return 0, b.err
+	if b.seal != nil && b.pos == b.size {
+		if b.hashed != b.size {
+			b.err = errors.New("the backend read the body out of order")
+		} else {
+			b.err = b.seal(b.crc)
+		}
+		if b.err != nil {
+			return 0, b.err
+		}
 	}
 	b.meter.moved(int64(n))
 	b.flying += int64(n)

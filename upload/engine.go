@@ -43,15 +43,16 @@ type run struct {
 
 // drive is the whole upload. The functions below follow in the order in which it needs them.
 func (r *run) drive(ctx context.Context) (err error) {
-	if err := context.Cause(ctx); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return ended(ctx)
 	}
 	if r.request, err = digestOf(r.req.Attributes); err != nil {
 		return err
 	}
 	// The same store, key and source have the same log.
-	claim := record{Location: r.backend.Info().Location, Key: r.key, Source: r.sourceID, Path: r.path}
-	return r.hold(ctx, logID(claim.Location, claim.Key, claim.Source), claim, func() error {
+	location := r.backend.Info().Location
+	claim := record{Location: text(location), Key: text(r.key), Source: text(r.sourceID), Path: text(r.path), Request: r.request}
+	return r.hold(ctx, logID(location, r.key, r.sourceID), claim, func() error {
 		err := r.deliver(ctx)
 		r.forget(ctx, err)
 		return err
@@ -98,7 +99,7 @@ func (r *run) deliver(ctx context.Context) error {
 			return err
 		}
 		var parts []part
-		stored, err := r.reconcile(ctx, s)
+		stored, err := r.reconcile(ctx, s, refusals > 0)
 		if err == nil {
 			parts, err = r.transfer(ctx, s, stored)
 		}
@@ -108,12 +109,14 @@ func (r *run) deliver(ctx context.Context) error {
 		switch {
 		case err == nil:
 			return nil
+		case local(err):
+			return err
 		case errors.Is(err, backend.ErrNoSuchUpload):
 			if done, serr := r.settle(ctx, s); done || serr != nil {
 				return serr
 			}
 			if restarts++; restarts > maxRestarts {
-				return fmt.Errorf("the store lost %d uploads in a row: %w", restarts, err)
+				return fmt.Errorf("the store lost %d uploads in a row: %w", restarts, backend.ErrNoSuchUpload)
 			}
 		case errors.Is(err, errOutgrown):
 			if err := r.giveUp(ctx, s, "the source has outgrown its parts"); err != nil {
@@ -135,8 +138,9 @@ func (r *run) deliver(ctx context.Context) error {
 func (r *run) lookFirst(ctx context.Context) (done bool, err error) {
 	h := &r.journal.history
 	s := h.current()
-	if !r.req.IfAbsent || s != nil && s.completing != nil {
-		return false, nil // or the end will tell
+	mayBeDone := s != nil && s.request == r.request && (s.completing != nil || h.damaged)
+	if !r.req.IfAbsent || mayBeDone {
+		return false, nil // the end will tell
 	}
 	obj, err := r.stat(ctx)
 	switch {
@@ -203,25 +207,30 @@ func (r *run) create(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, &Error{Op: "begin", Key: r.key, Err: err}
 	}
-	err = r.journal.append(ctx, record{Kind: kindUpload, Upload: up.ID, Initiated: up.Initiated, PartSize: partSize, Request: r.request})
-	if err == nil {
-		err = r.journal.sync(ctx)
-	}
+	err = r.journal.commit(ctx, record{Kind: kindUpload, Upload: up.ID, Initiated: up.Initiated, PartSize: partSize, Request: r.request})
 	if err != nil {
 		// The log may not know of it, so nobody would ever find it; it has no parts yet.
-		return nil, also(err, r.abort(ctx, up))
+		aerr := r.abort(ctx, up)
+		if aerr != nil {
+			r.unsure = true
+			r.res.Left = append(r.res.Left, up)
+		}
+		return nil, also(err, aerr)
 	}
 	return r.journal.history.current(), nil
 }
 
 // reconcile returns what the store has of the upload, with what the log knows of it. Where the store does not say what it
-// has, the log's own parts serve.
-func (r *run) reconcile(ctx context.Context, s *session) (map[int]part, error) {
+// has, the log's own parts serve, unless Complete refused one of them.
+func (r *run) reconcile(ctx context.Context, s *session, refused bool) (map[int]part, error) {
 	stored := map[int]part{}
 	parts, err := r.list(ctx, s.Upload)
 	switch {
 	case errors.Is(err, backend.ErrDenied):
 		r.denied(ctx, "ListParts")
+		if refused {
+			return stored, nil
+		}
 		for n, rec := range s.parts {
 			known := backend.Part{Number: n, Size: rec.Size, ETag: rec.ETag}
 			stored[n] = part{Part: known, crc: rec.CRC64, version: s.versionOf(known, rec.CRC64), reused: true}
@@ -256,13 +265,12 @@ func (r *run) transfer(ctx context.Context, s *session, stored map[int]part) ([]
 		p := &pass{run: r, session: s, version: version, parts: stored}
 		err = p.read(ctx)
 		if err == nil {
-			var after snapshot
-			after, err = r.snapshot()
-			if err == nil && after.same(version) {
-				return p.inOrder(), nil
-			}
+			err = r.still(version)
 		}
-		if err != nil && !errors.Is(err, errMoved) {
+		if err == nil {
+			return p.inOrder(), nil
+		}
+		if !errors.Is(err, errMoved) {
 			return nil, err
 		}
 		r.log.InfoContext(ctx, "the source changed while it was read; comparing what was sent")
@@ -277,10 +285,7 @@ func (r *run) complete(ctx context.Context, s *session, parts []part) error {
 	list, whole := r.combine(parts)
 	whole.Kind, whole.Upload = kindCompleting, s.ID
 	r.res.CRC64, r.res.Parts, r.res.PartSize = *whole.CRC64.uint64, len(parts), s.partSize
-	if err := r.journal.append(ctx, whole); err != nil {
-		return err
-	}
-	if err := r.journal.sync(ctx); err != nil {
+	if err := r.journal.commit(ctx, whole); err != nil {
 		return err
 	}
 	var obj backend.Object
@@ -294,22 +299,23 @@ func (r *run) complete(ctx context.Context, s *session, parts []part) error {
 	if err != nil {
 		return &Error{Op: "complete", Key: r.key, Err: err}
 	}
-	s.gone = true
-	return r.verify(ctx, obj, whole)
+	err = r.verify(ctx, obj, whole)
+	// Published, whatever the object is by now. Only if that could not be found out, the next call has to.
+	s.gone = err == nil || errors.Is(err, ErrChecksum)
+	return err
 }
 
 // existsAtEnd: Complete found an object. If an earlier try took effect and its answer was lost, the object is ours, and the
 // upload is gone; while the upload is there, the object is another's.
 func (r *run) existsAtEnd(ctx context.Context, s *session, exists error) error {
-	exists = &Error{Op: "complete", Key: r.key, Err: exists}
 	_, err := r.list(ctx, s.Upload)
 	switch {
 	case err == nil:
-		return also(exists, r.giveUp(ctx, s, ""))
+		return also(&Error{Op: "complete", Key: r.key, Err: exists}, r.giveUp(ctx, s, ""))
 	case errors.Is(err, backend.ErrDenied):
-		return fmt.Errorf("%w: allow oss:ListParts or the like, or look at the object: %w", ErrUndecided, exists)
+		return fmt.Errorf("%w: allow listing the parts of an upload, or look at the object: %w", ErrUndecided, exists)
 	default:
-		return err
+		return &Error{Op: "complete", Key: r.key, Err: also(exists, err)}
 	}
 }
 
@@ -350,34 +356,45 @@ func (r *run) settle(ctx context.Context, s *session) (done bool, err error) {
 	case err != nil:
 		return false, err
 	}
-	whole := s.completing
+	whole, current := s.completing, false
 	if whole == nil {
 		// The record may have been lost with the damaged log: the source itself is what the object must equal.
-		if whole, err = r.readWhole(ctx); err != nil {
-			return false, err
+		if whole, _, err = r.readWhole(ctx); errors.Is(err, errMoved) {
+			err = ErrSourceChanged
 		}
+		if err != nil {
+			return false, &Error{Op: "read the source", Key: r.key, Err: err}
+		}
+		current = true
 	}
-	ours := matches(obj, *whole) && !obj.Modified.Before(s.Initiated.Add(-clockGrain))
-	if !ours && r.req.IfAbsent {
-		return false, r.refuse(ctx, s)
-	}
-	if !ours {
+	old := !obj.Modified.IsZero() && obj.Modified.Before(s.Initiated.Add(-clockGrain))
+	switch {
+	case old, differs(obj, *whole) != "":
+		if r.req.IfAbsent {
+			return false, r.refuse(ctx, s)
+		}
 		return false, r.lost(ctx, s, "the upload is gone, and the object is another's")
+	case !comparable(obj, *whole):
+		if r.req.IfAbsent {
+			return false, fmt.Errorf("%w: the upload is gone, and the store says nothing of the object's content; look at it, and call "+
+				"without IfAbsent if it is not yours", ErrUndecided)
+		}
+		return false, r.lost(ctx, s, "the upload is gone, and the store says nothing of the object's content")
 	}
-	if whole.Claim != r.journal.claim.Claim { // or this very call read the source
-		same, err := r.sourceIs(ctx, *whole)
+	if !current && whole.Claim != r.journal.claim.Claim { // or this very call read the source
+		current, err = r.sourceIs(ctx, *whole)
 		switch {
 		case err != nil:
 			return false, err
-		case !same && r.req.IfAbsent:
+		case !current && r.req.IfAbsent:
 			return false, r.refuse(ctx, s)
-		case !same:
+		case !current:
 			return false, r.lost(ctx, s, "the source changed after an earlier call had completed it")
 		}
 	}
 	s.gone = true
 	r.res.Object, r.res.CRC64, r.res.Parts, r.res.PartSize = obj, *whole.CRC64.uint64, whole.Number, s.partSize
-	r.meter.change(func(p *Progress) { p.Stored = p.Total })
+	r.meter.settled(whole.Size, whole.Number)
 	return true, nil
 }
 

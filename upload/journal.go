@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -19,7 +18,7 @@ import (
 type journal struct {
 	store checkpoint.Store
 	id    string
-	claim record // ours; Location, Key, Source and Path are set by the caller
+	claim record // ours; Location, Key, Source, Path and Request are set by the caller
 	retry Retry
 	note  func(damage error) // called when the store set a damaged log aside
 
@@ -30,8 +29,13 @@ type journal struct {
 	lost    error  // why the log is no longer ours
 }
 
-// journalAttempts is how often an append is tried: a checkpoint that cannot be written should be known soon.
-const journalAttempts = 3
+const (
+	// journalAttempts is how often an append is tried: a checkpoint that cannot be written should be known soon.
+	journalAttempts = 3
+
+	// openConflicts is how many records a busy driver may add under a newer one before its claim gets through.
+	openConflicts = 1000
+)
 
 // open loads the log and claims it: from then on, whoever drove the upload before cannot write to it.
 func (j *journal) open(ctx context.Context) error {
@@ -43,50 +47,77 @@ func (j *journal) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for n := 1; ; n++ {
+	for n, conflicts := 1, 0; ; {
 		records, err := j.load(ctx)
 		if err != nil {
 			return err
 		}
-		// An earlier try whose answer was lost may have been heard.
-		if !slices.ContainsFunc(records, func(r []byte) bool { return bytes.Equal(r, raw) }) {
-			err = j.store.Append(ctx, j.id, len(records), raw)
-			switch {
-			case err == nil:
-				records = append(records, raw)
-			case n < journalAttempts && !refused(err):
-				if err := pause(ctx, j.retry.delay(n, err)); err != nil {
-					return err
-				}
-				continue
-			default:
-				return fmt.Errorf("write the checkpoint: %w", err)
+		// What counts is the log with the claim in it: before, it may have been deleted and written anew, to the same length.
+		if slices.ContainsFunc(records, func(r []byte) bool { return bytes.Equal(r, raw) }) {
+			j.history = newHistory(records, j.history.damaged, &j.claim)
+			j.at, j.last = len(records), records[len(records)-1]
+			if j.history.claim.Claim != j.claim.Claim {
+				return superseded(j.history.claim)
 			}
+			return nil
 		}
-		j.history = history{damaged: j.history.damaged}
-		for _, r := range records {
-			j.history.fold(r)
+		err = j.store.Append(ctx, j.id, len(records), raw)
+		switch {
+		case errors.Is(err, checkpoint.ErrConflict) && conflicts < openConflicts:
+			conflicts++
+		case err == nil && n <= journalAttempts:
+			n++
+		case err != nil && n < journalAttempts && !refused(err):
+			if err := pause(ctx, j.retry.delay(n, err)); err != nil {
+				return err
+			}
+			n++
+		case err == nil:
+			return writing(errors.New("the store does not keep what is appended"))
+		default:
+			return writing(err)
 		}
-		j.at, j.last = len(records), records[len(records)-1]
-		if j.history.claim.Claim != j.claim.Claim {
-			return superseded(j.history.claim)
-		}
-		return nil
 	}
 }
 
-// load reads the log. A log that was set aside is noted, and what could be read of it is used.
+// load reads the log. One that was set aside is noted, and what could be read of it is used.
 func (j *journal) load(ctx context.Context) ([][]byte, error) {
-	records, err := j.store.Load(ctx, j.id)
-	if errors.Is(err, checkpoint.ErrDamaged) {
-		j.history.damaged = true
-		j.note(err)
-		return records, nil
+	for n := 1; ; n++ {
+		records, damage, err := load(ctx, j.store, j.id)
+		if damage != nil {
+			j.history.damaged = true
+			j.note(damage)
+		}
+		if err == nil || n == journalAttempts || refused(err) {
+			return records, err
+		}
+		if err := pause(ctx, j.retry.delay(n, err)); err != nil {
+			return nil, err
+		}
 	}
+}
+
+// load reads a log. A store says once that a log was damaged; the record that is added here says it to all who come later.
+func load(ctx context.Context, store checkpoint.Store, id string) (records [][]byte, damage, err error) {
+	records, err = store.Load(ctx, id)
+	if !errors.Is(err, checkpoint.ErrDamaged) {
+		if err != nil {
+			return nil, nil, &localError{fmt.Errorf("read the checkpoint: %w", err)}
+		}
+		return records, nil, nil
+	}
+	damage = err
+	if len(records) == 0 {
+		return nil, damage, nil
+	}
+	raw, err := record{Kind: kindDamaged, Time: time.Now().UTC().Truncate(time.Second)}.encode()
 	if err != nil {
-		return nil, fmt.Errorf("read the checkpoint: %w", err)
+		return nil, damage, err
 	}
-	return records, nil
+	if err := store.Append(ctx, id, len(records), raw); err == nil {
+		records = append(records, raw) // or else whoever writes next sees by the conflict that it is there
+	}
+	return records, damage, nil
 }
 
 // append adds r to the log. ErrSuperseded if another process claimed the upload.
@@ -106,29 +137,44 @@ func (j *journal) append(ctx context.Context, r record) error {
 		if err == nil {
 			j.at++
 			j.last = raw
-			j.history.fold(raw)
+			j.history.fold(r)
 			return nil
 		}
 		if refused(err) {
-			return fmt.Errorf("write the checkpoint: %w", err)
+			return writing(err)
 		}
 		// In conflict, or the answer was lost: the log itself says what became of the record.
 		done, lerr := j.find(ctx, raw)
 		switch {
 		case j.lost != nil:
 			return j.lost
-		case lerr != nil:
-			return fmt.Errorf("write the checkpoint: %w", also(err, lerr))
 		case done:
-			j.history.fold(raw)
+			j.history.fold(r)
 			return nil
 		case n == journalAttempts:
-			return fmt.Errorf("write the checkpoint: %w", err)
+			return writing(also(err, lerr))
 		}
 		if err := pause(ctx, j.retry.delay(n, err)); err != nil {
 			return err
 		}
 	}
+}
+
+// commit is append for a record that others rest on: afterwards it is durable, and the log was ours when it was written. The
+// position alone does not say that of a log which was deleted meanwhile, and written anew to the same length.
+func (j *journal) commit(ctx context.Context, r record) error {
+	if err := j.append(ctx, r); err != nil {
+		return err
+	}
+	if err := j.sync(ctx); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, err := j.find(ctx, nil); err != nil {
+		return err
+	}
+	return j.lost
 }
 
 // find looks for raw among the records that were added since, and moves to the end of the log.
@@ -140,8 +186,7 @@ func (j *journal) find(ctx context.Context, raw []byte) (bool, error) {
 	var latest record // claim
 	found := false
 	for i, rec := range records {
-		var r record
-		if json.Unmarshal(rec, &r) == nil && r.Kind == kindClaim {
+		if r, ok := decode(rec); ok && r.Kind == kindClaim {
 			latest = r
 		}
 		if latest.Claim == j.claim.Claim && i >= j.at && bytes.Equal(rec, raw) {
@@ -173,7 +218,7 @@ func superseded(by record) error {
 func (j *journal) sync(ctx context.Context) error {
 	if s, ok := j.store.(checkpoint.Syncer); ok {
 		if err := s.Sync(ctx, j.id); err != nil {
-			return fmt.Errorf("sync the checkpoint: %w", err)
+			return &localError{fmt.Errorf("sync the checkpoint: %w", err)}
 		}
 	}
 	return nil
@@ -195,6 +240,8 @@ func (j *journal) delete(ctx context.Context) error {
 	}
 }
 
+func writing(err error) error { return &localError{fmt.Errorf("write the checkpoint: %w", err)} }
+
 // refused says that a store's error is no accident: trying again, or looking what happened, does not help.
 func refused(err error) bool {
 	return errors.Is(err, checkpoint.ErrInvalid) || errors.Is(err, checkpoint.ErrVersion) ||
@@ -208,15 +255,4 @@ func holder() string {
 		host = "unknown host"
 	}
 	return fmt.Sprintf("process %d on %s", os.Getpid(), host)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

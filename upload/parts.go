@@ -202,7 +202,8 @@ func differs(obj backend.Object, whole record) string {
 // each calls do for all slots, as many at once as the options say, until one fails, and waits for those under way. The error
 // is that of the first that failed.
 func (r *run) each(ctx context.Context, slots []slot, do func(context.Context, slot) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	outer := ctx
+	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	queue := make(chan slot)
 	var wg sync.WaitGroup
@@ -226,8 +227,8 @@ feed:
 	}
 	close(queue)
 	wg.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if outer.Err() != nil {
+		return ended(outer)
 	}
-	return nil
+	return context.Cause(ctx)
 }

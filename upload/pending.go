@@ -43,16 +43,13 @@ func (p Pending) Request() *Request {
 }
 
 // Pending lists the uploads to this store, under keys that start with prefix, that were begun and have not ended: those that
-// the checkpoint store has, by key, then those that only the store has, where it can list them. It ends after the first error.
-// An upload that another process works on is listed too.
+// the checkpoint store has, by key, then those that only the store has, where it can list them. An upload that another process
+// works on is listed too. A log that cannot be read does not hide the others: the error comes last.
 func (u *Uploader) Pending(ctx context.Context, prefix string) iter.Seq2[Pending, error] {
 	return func(yield func(Pending, error) bool) {
-		logs, err := u.logs(ctx, prefix)
-		if err != nil {
-			yield(Pending{}, err)
-			return
-		}
-		strangers, err := u.strangers(ctx, prefix, logs)
+		logs, lerr := u.logs(ctx, prefix)
+		strangers, serr := u.strangers(ctx, prefix, logs)
+		err := errors.Join(lerr, serr)
 		for _, p := range slices.Concat(slices.Concat(logs...), strangers) {
 			if !yield(p, nil) {
 				return
@@ -64,47 +61,48 @@ func (u *Uploader) Pending(ctx context.Context, prefix string) iter.Seq2[Pending
 	}
 }
 
-// logs reads the checkpoints of this store.
+// logs reads the checkpoints of this store. What it returns with an error is what could be read.
 func (u *Uploader) logs(ctx context.Context, prefix string) ([][]Pending, error) {
 	var logs [][]Pending
+	var errs []error
 	for id, err := range u.store.IDs(ctx) {
 		if err != nil {
-			return nil, fmt.Errorf("list the checkpoints: %w", err)
+			errs = append(errs, fmt.Errorf("list the checkpoints: %w", err))
+			break
 		}
 		h, err := u.read(ctx, id)
 		if err != nil {
-			return nil, err
-		}
-		if h.claim.Location != u.backend.Info().Location || !strings.HasPrefix(h.claim.Key, prefix) {
+			errs = append(errs, err)
 			continue
 		}
-		logs = append(logs, h.pending(id))
+		if what := h.about(); string(what.Location) == u.backend.Info().Location && strings.HasPrefix(string(what.Key), prefix) {
+			logs = append(logs, h.pending(id))
+		}
 	}
 	slices.SortStableFunc(logs, func(a, b []Pending) int { return cmp.Compare(a[0].Key, b[0].Key) })
-	return logs, nil
+	return logs, errors.Join(errs...)
 }
 
 // read loads a log without claiming it.
 func (u *Uploader) read(ctx context.Context, id string) (*history, error) {
-	records, err := u.store.Load(ctx, id)
-	h := &history{}
-	if errors.Is(err, checkpoint.ErrDamaged) {
-		u.log.WarnContext(ctx, "damaged checkpoint set aside; using what can be read of it", "error", err)
-		h.damaged = true
-	} else if err != nil {
-		return nil, fmt.Errorf("read a checkpoint: %w", err)
+	records, damage, err := load(ctx, u.store, id)
+	if err != nil {
+		return nil, err
 	}
-	for _, rec := range records {
-		h.fold(rec)
+	if damage != nil {
+		u.log.WarnContext(ctx, "damaged checkpoint set aside; using what can be read of it", "error", damage)
 	}
-	return h, nil
+	h := newHistory(records, damage != nil, nil)
+	return &h, nil
 }
 
 // pending describes the uploads of a log that are not known to be gone, and at least one: a log alone counts.
 func (h *history) pending(id string) []Pending {
+	what := h.about()
 	base := Pending{
-		Checkpoint: id, Key: h.claim.Key, Source: h.claim.Source, Path: h.claim.Path, Holder: h.claim.Holder, Driven: h.claim.Time,
-		request: Request{SourceID: h.claim.Source},
+		Checkpoint: id, Key: string(what.Key), Source: string(what.Source), Path: string(what.Path),
+		Holder: h.claim.Holder, Driven: h.claim.Time,
+		request: Request{SourceID: string(what.Source)},
 	}
 	if in := h.intent; in != nil {
 		base.Size, base.Begun = in.Size, in.Time
@@ -120,6 +118,7 @@ func (h *history) pending(id string) []Pending {
 		}
 		p := base
 		p.Upload, p.Parts = s.Upload, len(s.parts)
+		p.Upload.Key = base.Key
 		for _, part := range s.parts {
 			p.Stored += part.Size
 		}
@@ -184,7 +183,7 @@ func (u *Uploader) Abort(ctx context.Context, p Pending) error {
 		return u.abort(ctx, p.Upload)
 	}
 	r := &run{Uploader: u, key: p.Key, log: u.log, res: &Result{}, meter: newMeter(0, nil)}
-	claim := record{Location: u.backend.Info().Location, Key: p.Key, Source: p.Source, Path: p.Path}
+	claim := record{Location: text(u.backend.Info().Location), Key: text(p.Key), Source: text(p.Source), Path: text(p.Path)}
 	err := r.hold(ctx, p.Checkpoint, claim, func() error {
 		for _, s := range r.journal.history.uploads {
 			if s.gone {
@@ -209,9 +208,10 @@ func (u *Uploader) Abort(ctx context.Context, p Pending) error {
 	return nil
 }
 
-// AbortOlder aborts the uploads under keys that start with prefix which nobody has driven for age, those that only the store
-// knows of included, and returns what it aborted. Uploads that are in use are left alone. It goes on after an error, and
-// returns all of them.
+// AbortOlder aborts the uploads under keys that start with prefix that were begun, and last gone on with, longer than age ago,
+// those that only the store knows of included, and returns what it aborted. Left alone are uploads of unknown age, and those
+// that are in use, as far as the checkpoint store can lock: where it cannot, age must be longer than an upload takes. It goes
+// on after an error, and returns all of them.
 func (u *Uploader) AbortOlder(ctx context.Context, prefix string, age time.Duration) ([]Pending, error) {
 	var aborted []Pending
 	var errs []error
@@ -224,7 +224,7 @@ func (u *Uploader) AbortOlder(ctx context.Context, prefix string, age time.Durat
 		if p.Driven.After(last) {
 			last = p.Driven
 		}
-		if time.Since(last) < age {
+		if last.IsZero() || time.Since(last) < age {
 			continue
 		}
 		switch err := u.Abort(ctx, p); {

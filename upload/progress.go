@@ -8,7 +8,7 @@ import (
 // Progress is a snapshot of an upload.
 type Progress struct {
 	Total    int64 // bytes of the source
-	Stored   int64 // bytes that the store has, Reused included; never falls
+	Stored   int64 // bytes that the store has, Reused included; never falls, so that it may exceed Total if the source shrank
 	Reused   int64 // bytes that were on the store when this call began
 	InFlight int64 // bytes of parts under way
 	Sent     int64 // bytes sent by this call, those of failed requests included
@@ -118,6 +118,17 @@ func (m *meter) planned(total int64, parts, done int, stored, reused int64) {
 	defer m.mu.Unlock()
 	m.now.Total, m.now.Parts, m.now.PartsDone, m.now.Reused = total, parts, done, reused
 	m.set(stored)
+}
+
+// settled: all that is missing was done by an earlier call.
+func (m *meter) settled(size int64, parts int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.now.Sent == 0 {
+		m.now.Reused = size
+	}
+	m.now.Total, m.now.Parts, m.now.PartsDone = size, parts, parts
+	m.set(size)
 }
 
 // done counts the parts that the store has; it changes while an upload advances.

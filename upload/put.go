@@ -24,9 +24,12 @@ func (r *run) putFits() bool {
 // were so at the moment between.
 func (r *run) put(ctx context.Context) error {
 	putter, _ := backend.As[backend.Putter](r.backend)
+	// A Put of an earlier call may still land, and so may one of an earlier pass.
+	in := r.journal.history.intent
+	lost := in != nil && in.Put
 	for range maxPasses {
-		whole, err := r.readWhole(ctx)
-		if errors.Is(err, ErrSourceChanged) {
+		whole, version, err := r.readWhole(ctx)
+		if errors.Is(err, errMoved) {
 			continue
 		}
 		if err != nil {
@@ -37,7 +40,7 @@ func (r *run) put(ctx context.Context) error {
 			return err
 		}
 		r.meter.planned(whole.Size, 0, 0, 0, 0)
-		obj, err := r.putOnce(ctx, putter, *whole)
+		obj, err := r.putOnce(ctx, putter, *whole, version, &lost)
 		switch {
 		case errors.Is(err, errMoved):
 			r.log.InfoContext(ctx, "the source changed while it was read; reading it again")
@@ -51,10 +54,16 @@ func (r *run) put(ctx context.Context) error {
 	return &Error{Op: "read the source", Key: r.key, Err: ErrSourceChanged}
 }
 
-func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record) (obj backend.Object, err error) {
-	lost := false // an answer, in this call
+// putOnce sends what whole describes. lost says whether an answer was lost, so that the object may be ours.
+func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record, version snapshot, lost *bool) (obj backend.Object, err error) {
 	err = r.retry(ctx, "Put", nil, func() (err error) {
-		b := &body{ctx: ctx, src: r.src, size: whole.Size, limiter: r.opts.Limiter, meter: r.meter, expect: whole.CRC64.uint64}
+		b := &body{ctx: ctx, src: r.src, size: whole.Size, limiter: r.opts.Limiter, meter: r.meter}
+		b.seal = func(crc uint64) error {
+			if crc != *whole.CRC64.uint64 {
+				return errMoved
+			}
+			return r.still(version)
+		}
 		r.meter.begin()
 		defer func() { r.meter.end(b.flying, whole.Size, err == nil) }()
 		opts := backend.CompleteOptions{IfAbsent: r.req.IfAbsent, Attributes: r.req.Attributes}
@@ -65,10 +74,10 @@ func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record) 
 		case err == nil && !read:
 			return errors.New("the backend answered without having read the body")
 		}
-		lost = lost || err != nil && !noEffect(err)
+		*lost = *lost || err != nil && !noEffect(err)
 		return err
 	})
-	r.unsure = r.unsure || lost
+	r.unsure = r.unsure || *lost
 	if !errors.Is(err, backend.ErrExists) {
 		if err != nil && !errors.Is(err, errMoved) {
 			err = &Error{Op: "put", Key: r.key, Err: err}
@@ -76,7 +85,7 @@ func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record) 
 		return obj, err
 	}
 	exists := &Error{Op: "put", Key: r.key, Err: err}
-	if !lost {
+	if !*lost {
 		return obj, exists
 	}
 	// An earlier try may have taken effect: ours if there was nothing before and what is there now is what was sent.
@@ -87,6 +96,8 @@ func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record) 
 			"allow reading the object, or look at it: %w", ErrUndecided, exists)
 	case err != nil:
 		return obj, err
+	case r.absent && differs(obj, whole) == "" && !comparable(obj, whole):
+		return obj, fmt.Errorf("%w: an answer was lost, and the store says nothing of the object's content; look at it: %w", ErrUndecided, exists)
 	case !r.absent || !matches(obj, whole):
 		return obj, exists
 	}

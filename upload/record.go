@@ -1,11 +1,15 @@
 package upload
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidemark-go/tidemark/backend"
 )
@@ -19,10 +23,10 @@ type record struct {
 	// Of a claim: who made it. Of a claim and of an intent: when, and what is uploaded to where.
 	Holder   string    `json:"holder,omitempty"`
 	Time     time.Time `json:"time,omitzero"`
-	Location string    `json:"location,omitempty"`
-	Key      string    `json:"key,omitempty"`
-	Source   string    `json:"source,omitempty"`
-	Path     string    `json:"path,omitempty"` // of a file that can be opened again
+	Location text      `json:"location,omitempty"`
+	Key      text      `json:"key,omitempty"`
+	Source   text      `json:"source,omitempty"`
+	Path     text      `json:"path,omitempty"` // of a file that can be opened again
 
 	// Of an intent.
 	Attributes *backend.Attributes `json:"attributes,omitempty"`
@@ -35,7 +39,7 @@ type record struct {
 	Upload    string    `json:"upload,omitempty"`
 	Initiated time.Time `json:"initiated,omitzero"`
 	PartSize  int64     `json:"part_size,omitempty"`
-	Request   string    `json:"request,omitempty"` // digest of the attributes that it was begun with
+	Request   string    `json:"request,omitempty"` // digest of the attributes that it was begun with; of a claim: that are asked
 
 	// Of a part: its number (from 1), place, what the store answered, the CRC-64 of what was sent, and the digest of the
 	// version that it was read under, empty if that proves nothing. Of completing: of the whole.
@@ -56,6 +60,7 @@ const (
 	kindPart       kind = "part"       // UploadPart's answer
 	kindCompleting kind = "completing" // before Complete
 	kindGone       kind = "gone"       // the upload is known to be gone and settled
+	kindDamaged    kind = "damaged"    // the log was set aside, and records may be missing before this one; of no claim
 )
 
 // hex64 is a checksum as 16 hexadecimal digits: JSON numbers above 2⁵³ do not survive every reader. Nil is omitted.
@@ -68,15 +73,61 @@ func (h hex64) IsZero() bool { return h.uint64 == nil }
 func (h hex64) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%016x", *h.uint64), nil }
 
 func (h *hex64) UnmarshalText(text []byte) error {
-	var v uint64
-	if _, err := fmt.Sscanf(string(text), "%16x", &v); err != nil || len(text) != 16 {
+	v, err := strconv.ParseUint(string(text), 16, 64)
+	if err != nil || len(text) != 16 {
 		return fmt.Errorf("%q is not a checksum", text)
 	}
 	h.uint64 = &v
 	return nil
 }
 
+// text is a string that JSON keeps whatever its bytes are: the name of a file need not be UTF-8.
+type text string
+
+const inBase64 = "base64:"
+
+func (t text) MarshalText() ([]byte, error) {
+	if utf8.ValidString(string(t)) && !strings.HasPrefix(string(t), inBase64) {
+		return []byte(t), nil
+	}
+	return base64.StdEncoding.AppendEncode([]byte(inBase64), []byte(t)), nil
+}
+
+func (t *text) UnmarshalText(b []byte) error {
+	encoded, ok := bytes.CutPrefix(b, []byte(inBase64))
+	if !ok {
+		*t = text(b)
+		return nil
+	}
+	raw, err := base64.StdEncoding.AppendDecode(nil, encoded)
+	*t = text(raw)
+	return err
+}
+
 func (r record) encode() ([]byte, error) { return json.Marshal(r) }
+
+// decode reads a record. It is not ok if it is none of ours, or lacks what its kind must have: a log comes from outside, and
+// whoever could write to it wrote anything.
+func decode(raw []byte) (r record, ok bool) {
+	if json.Unmarshal(raw, &r) != nil || r.Number < 0 || r.Offset < 0 || r.Size < 0 || r.PartSize < 0 {
+		return r, false
+	}
+	switch r.Kind {
+	case kindClaim:
+		return r, r.Claim != ""
+	case kindIntent:
+		return r, !r.Put || !r.CRC64.IsZero()
+	case kindUpload, kindGone:
+		return r, r.Upload != ""
+	case kindPart:
+		return r, r.Upload != "" && r.Number > 0 && !r.CRC64.IsZero()
+	case kindCompleting:
+		return r, r.Upload != "" && !r.CRC64.IsZero()
+	case kindDamaged:
+		return r, true
+	}
+	return r, false
+}
 
 // digest is 128 bits of SHA-256 as text: enough to tell versions and requests apart, short enough for every record.
 func digest(text string) string {
@@ -87,119 +138,23 @@ func digest(text string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// digestOf names attributes.
+// digestOf names attributes. Those that ask for the same have the same: names of metadata have no case, and times have whole
+// seconds and no zone.
 func digestOf(a backend.Attributes) (string, error) {
+	if !a.Expires.IsZero() {
+		a.Expires = a.Expires.UTC().Truncate(time.Second)
+	}
+	metadata := make(map[string]string, len(a.Metadata))
+	for name, value := range a.Metadata {
+		metadata[strings.ToLower(name)] = value
+	}
+	a.Metadata = metadata
 	text, err := json.Marshal(a) // map keys are sorted
 	if err != nil {
 		return "", fmt.Errorf("attributes: %w: %w", err, backend.ErrInvalid)
 	}
+	if bytes.Contains(text, []byte(`\ufffd`)) { // what JSON makes of bytes that are no text
+		return "", fmt.Errorf("an attribute is not UTF-8: %w", backend.ErrInvalid)
+	}
 	return digest(string(text)), nil
-}
-
-// history is what the records of a log say, in order.
-type history struct {
-	claim   record     // the latest
-	intent  *record    // the latest; nil if there is none
-	uploads []*session // that were begun, in order
-	damaged bool       // records may be missing
-}
-
-// session is one upload on the store, as the log knows it.
-type session struct {
-	backend.Upload
-	partSize   int64
-	request    string         // digest of its attributes; empty if not known
-	parts      map[int]record // the latest of each number
-	completing *record        // nil if Complete was never begun
-	gone       bool
-	abandoned  bool // a later intent took its place
-}
-
-// valid says that r has what its kind must have. A log comes from outside: whoever could write to it wrote anything.
-func (r record) valid() bool {
-	if r.Number < 0 || r.Offset < 0 || r.Size < 0 || r.PartSize < 0 {
-		return false
-	}
-	switch r.Kind {
-	case kindClaim:
-		return r.Claim != ""
-	case kindIntent:
-		return !r.Put || !r.CRC64.IsZero()
-	case kindUpload, kindGone:
-		return r.Upload != ""
-	case kindPart:
-		return r.Upload != "" && r.Number > 0 && !r.CRC64.IsZero()
-	case kindCompleting:
-		return r.Upload != "" && !r.CRC64.IsZero()
-	}
-	return false
-}
-
-// fold adds a record to h. A record that cannot be read, or is not one of ours, is damage.
-func (h *history) fold(raw []byte) {
-	var r record
-	if err := json.Unmarshal(raw, &r); err != nil || !r.valid() {
-		h.damaged = true
-		return
-	}
-	if r.Kind == kindClaim {
-		h.claim = r
-		return
-	}
-	if r.Claim != h.claim.Claim {
-		return // its writer had been superseded
-	}
-	switch r.Kind {
-	case kindIntent:
-		h.intent = &r
-		for _, s := range h.uploads {
-			s.abandoned = true
-		}
-	case kindUpload:
-		s := h.session(r)
-		s.Initiated, s.partSize, s.request = r.Initiated, r.PartSize, r.Request
-	case kindPart:
-		s := h.session(r)
-		s.parts[r.Number] = r
-		if s.partSize == 0 && r.Number > 1 {
-			s.partSize = r.Offset / int64(r.Number-1)
-		}
-	case kindCompleting:
-		h.session(r).completing = &r
-	case kindGone:
-		h.session(r).gone = true
-	}
-}
-
-// session returns the upload that r is about, also if the record that began it was lost.
-func (h *history) session(r record) *session {
-	for _, s := range h.uploads {
-		if s.ID == r.Upload {
-			return s
-		}
-	}
-	s := &session{Upload: backend.Upload{Key: h.claim.Key, ID: r.Upload}, parts: map[int]record{}}
-	h.uploads = append(h.uploads, s)
-	return s
-}
-
-// current is the upload to go on with; nil if there is none.
-func (h *history) current() *session {
-	if n := len(h.uploads); n > 0 {
-		if s := h.uploads[n-1]; !s.gone && !s.abandoned {
-			return s
-		}
-	}
-	return nil
-}
-
-// versionOf returns the digest of the version of the source that a part of these bytes was read under, if the log proves that:
-// the part that it recorded is the one that the store has, in the place that it has now.
-func (s *session) versionOf(p backend.Part, crc hex64) string {
-	rec, ok := s.parts[p.Number]
-	if !ok || rec.Size != p.Size || rec.ETag != p.ETag || crc.IsZero() || *rec.CRC64.uint64 != *crc.uint64 ||
-		rec.Offset != int64(p.Number-1)*s.partSize {
-		return ""
-	}
-	return rec.Version
 }

@@ -41,8 +41,11 @@ type Result struct {
 
 var (
 	// ErrSourceChanged: the source went on changing while it was read, so that no whole reading of one version was had.
-	// Nothing was published. What was sent is kept: the same call goes on from it when the source is at rest.
+	// What was sent is kept: the same call goes on from it when the source is at rest.
 	ErrSourceChanged = errors.New("the source keeps changing")
+
+	// ErrSource: the source could not be read. What was sent is kept.
+	ErrSource = errors.New("the source cannot be read")
 
 	// ErrSuperseded: another process or call went on with this upload, and this one stopped. The object is the other's
 	// business.
@@ -93,6 +96,9 @@ func (e *Error) RequestID() string {
 func also(err, after error) error {
 	if after == nil {
 		return err
+	}
+	if e, ok := err.(*Error); ok {
+		return &Error{Op: e.Op, Key: e.Key, Part: e.Part, Err: also(e.Err, after)}
 	}
 	return fmt.Errorf("%w; and then: %w", err, after)
 }

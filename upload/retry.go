@@ -3,6 +3,7 @@ package upload
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -44,10 +45,10 @@ func (p Retry) withDefaults() Retry {
 // delay returns the wait after the failed attempt n, from 1.
 func (p Retry) delay(n int, err error) time.Duration {
 	limit := p.MaxDelay
-	if shift := n - 1; shift < 32 && p.BaseDelay<<shift < limit {
+	if shift := min(n-1, 62); p.BaseDelay <= limit>>shift {
 		limit = p.BaseDelay << shift
 	}
-	wait := rand.N(limit + 1)
+	wait := rand.N(limit) + 1
 	var with interface{ RetryAfter() time.Duration }
 	if errors.As(err, &with) {
 		wait = max(wait, with.RetryAfter())
@@ -65,8 +66,17 @@ func final(err error) bool {
 			return true
 		}
 	}
-	var source *sourceError
-	return errors.As(err, &source)
+	return local(err)
+}
+
+// localError is an error of this side, the source or the checkpoint. Whatever is in it, the store did not say it.
+type localError struct{ error }
+
+func (e *localError) Unwrap() error { return e.error }
+
+func local(err error) bool {
+	var e *localError
+	return errors.As(err, &e)
 }
 
 // retry calls f until it succeeds, fails for good, or fails too often. progress, if not nil, returns a count; while it
@@ -79,7 +89,7 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			return nil
 		}
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return ended(ctx)
 		}
 		if final(err) {
 			return err
@@ -94,13 +104,30 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 		}
 		wait := r.opts.Retry.delay(waits, err)
 		r.log.InfoContext(ctx, "trying again", "what", what, "after", wait, "error", err)
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
+		if err := pause(ctx, wait); err != nil {
+			return err
 		}
 		r.meter.retried()
 	}
+}
+
+// pause waits. It returns early, with an error, when ctx is done.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ended(ctx)
+	}
+}
+
+// ended is why ctx is done: its error, and its cause where it has one.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }

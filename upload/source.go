@@ -26,8 +26,9 @@ type Source interface {
 	// resume, and holds no secret. [Request].SourceID overrides it.
 	ID() string
 
-	// Version differs whenever the bytes may differ. It is a short text of any form; an empty one says nothing, so that
-	// the bytes are compared wherever a version would have been trusted.
+	// Version differs whenever the bytes may differ, and never returns to an earlier value: a counter or a time stamp, not a
+	// checksum. It is a short text of any form. An empty one says nothing: the bytes are then read a second time before
+	// they are published, and must be the same, which does not see one that changes back and forth in step with the reading.
 	Version() (string, error)
 }
 
@@ -35,7 +36,7 @@ type Source interface {
 type Stamper interface {
 	// Stamp returns the youngest time stamp in the Version that was returned last. A write within the same tick of a
 	// file system's clock leaves the stamps as they are, so a version is trusted only when it is 2 s old (the rule that
-	// git calls racy).
+	// git calls racy), by this machine's clock: a file server's must not be more than that behind.
 	Stamp() time.Time
 }
 
@@ -174,7 +175,7 @@ type snapshot struct {
 func (r *run) snapshot() (snapshot, error) {
 	version, err := r.src.Version()
 	if err != nil {
-		return snapshot{}, &sourceError{fmt.Errorf("read the version of %s: %w", r.sourceID, err)}
+		return snapshot{}, unreadable("its version", err)
 	}
 	s := snapshot{digest: digest(version), size: r.src.Size()}
 	if with, ok := r.src.(Stamper); ok {
@@ -183,26 +184,23 @@ func (r *run) snapshot() (snapshot, error) {
 	return s, nil
 }
 
-// same says that two snapshots are of one version, as far as the source can tell.
-func (s snapshot) same(t snapshot) bool { return s.digest == t.digest && s.size == t.size }
-
 // proves says whether what is read from now on is of this version, if it is the same afterwards.
 func (s snapshot) proves(now time.Time) bool { return s.digest != "" && !now.Before(s.trusted) }
 
 // errMoved: the source is not what it was a moment ago. The pass ends and another begins.
 var errMoved = errors.New("the source changed while it was read")
 
-// sourceError is an error of reading the source; asking the store again does not help.
-type sourceError struct{ error }
-
-func (e *sourceError) Unwrap() error { return e.error }
+// unreadable is an error of reading the source.
+func unreadable(what string, err error) error {
+	return &localError{fmt.Errorf("%w: %s: %w", ErrSource, what, err)}
+}
 
 // sum reads a stretch of the source and returns its CRC-64; errMoved if the source ends before.
 func (r *run) sum(ctx context.Context, offset, size int64) (crc uint64, err error) {
 	buf := make([]byte, min(size, 64<<10))
 	for end := offset + size; offset < end; {
 		if ctx.Err() != nil {
-			return 0, context.Cause(ctx)
+			return 0, ended(ctx)
 		}
 		n, err := readAt(r.src, buf[:min(int64(len(buf)), end-offset)], offset)
 		if err != nil {
@@ -214,29 +212,38 @@ func (r *run) sum(ctx context.Context, offset, size int64) (crc uint64, err erro
 	return crc, nil
 }
 
-// readWhole describes the source as one whole: size and CRC-64. ErrSourceChanged if it ends before its size.
-func (r *run) readWhole(ctx context.Context) (*record, error) {
-	now, err := r.snapshot()
+// readWhole describes the source as one whole, size and CRC-64, and says as what version. errMoved if it changed meanwhile.
+func (r *run) readWhole(ctx context.Context) (*record, snapshot, error) {
+	version, err := r.snapshot()
 	if err != nil {
-		return nil, err
+		return nil, version, err
 	}
-	slots := plan(now.size, DefaultPartSize)
+	slots := plan(version.size, DefaultPartSize)
 	sums := make([]uint64, len(slots))
 	err = r.each(ctx, slots, func(ctx context.Context, s slot) (err error) {
 		sums[s.number-1], err = r.sum(ctx, s.offset, s.size)
 		return err
 	})
-	if errors.Is(err, errMoved) {
-		return nil, &Error{Op: "read the source", Key: r.key, Err: ErrSourceChanged}
+	if err == nil {
+		err = r.still(version)
 	}
 	if err != nil {
-		return nil, err
+		return nil, version, err
 	}
 	var crc uint64
 	for i, s := range slots {
 		crc = crc64.Combine(crc, sums[i], s.size)
 	}
-	return &record{Size: now.size, CRC64: sumOf(crc)}, nil
+	return &record{Size: version.size, CRC64: sumOf(crc)}, version, nil
+}
+
+// still is errMoved if the source has another version or size by now.
+func (r *run) still(version snapshot) error {
+	now, err := r.snapshot()
+	if err == nil && (now.digest != version.digest || now.size != version.size) {
+		err = errMoved
+	}
+	return err
 }
 
 // sourceIs says whether the source is still what whole describes, by its version or else by its content.
@@ -248,14 +255,14 @@ func (r *run) sourceIs(ctx context.Context, whole record) (bool, error) {
 	if whole.Version != "" && whole.Version == now.digest {
 		return true, nil
 	}
-	seen, err := r.readWhole(ctx)
-	if errors.Is(err, ErrSourceChanged) {
+	seen, _, err := r.readWhole(ctx)
+	if errors.Is(err, errMoved) {
 		return false, nil
 	}
-	return err == nil && seen.Size == whole.Size && *seen.CRC64.uint64 == *whole.CRC64.uint64, err
+	return err == nil && differs(backend.Object{Size: seen.Size, CRC64: seen.CRC64.uint64}, whole) == "", err
 }
 
-// readAt fills p, or fails: with errMoved if the source ended, else with a sourceError.
+// readAt fills p, or fails: with errMoved if the source ended, else with ErrSource.
 func readAt(src io.ReaderAt, p []byte, offset int64) (int, error) {
 	n, err := src.ReadAt(p, offset)
 	switch {
@@ -264,6 +271,6 @@ func readAt(src io.ReaderAt, p []byte, offset int64) (int, error) {
 	case errors.Is(err, io.EOF), err == nil:
 		return n, errMoved
 	default:
-		return n, &sourceError{fmt.Errorf("read the source at byte %d: %w", offset+int64(n), err)}
+		return n, unreadable(fmt.Sprintf("byte %d", offset+int64(n)), err)
 	}
 }

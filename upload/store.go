@@ -32,6 +32,9 @@ func (r *run) list(ctx context.Context, up backend.Upload) ([]backend.Part, erro
 		if more && (len(page) == 0 || page[len(page)-1].Number <= after) {
 			return nil, fmt.Errorf("ListParts after part %d does not advance", after)
 		}
+		if limit := r.backend.Info().MaxParts; limit > 0 && more && page[len(page)-1].Number >= limit {
+			return nil, fmt.Errorf("ListParts has more than the %d parts that the store takes", limit)
+		}
 		all = append(all, page...)
 		if more {
 			after = page[len(page)-1].Number
@@ -58,7 +61,7 @@ func (r *run) stat(ctx context.Context) (obj backend.Object, err error) {
 // intend records what is about to begin, and waits until that is durable.
 func (r *run) intend(ctx context.Context, rec record) error {
 	rec.Kind, rec.Time = kindIntent, time.Now().UTC().Truncate(time.Second)
-	rec.Location, rec.Key, rec.Source, rec.Path = r.backend.Info().Location, r.key, r.sourceID, r.path
+	rec.Location, rec.Key, rec.Source, rec.Path = r.journal.claim.Location, r.journal.claim.Key, r.journal.claim.Source, r.journal.claim.Path
 	rec.Attributes, rec.Request, rec.IfAbsent, rec.Absent = &r.req.Attributes, r.request, r.req.IfAbsent, r.absent
 	if err := r.journal.append(ctx, rec); err != nil {
 		return err
@@ -89,6 +92,9 @@ func (r *run) giveUp(ctx context.Context, s *session, why string) error {
 		}
 		err = r.awaitGone(ctx, s.Upload)
 	}
+	if err != nil && ctx.Err() != nil {
+		return also(ended(ctx), err)
+	}
 	if err != nil {
 		return err
 	}
@@ -103,7 +109,7 @@ func (r *run) awaitGone(ctx context.Context, up backend.Upload) error {
 		case errors.Is(err, backend.ErrNoSuchUpload):
 			return nil
 		case err != nil:
-			return err
+			return &Error{Op: "wait for the end of the old upload", Key: r.key, Err: err}
 		case n >= r.opts.Retry.Attempts:
 			return fmt.Errorf("%w: an earlier Complete of upload %s may still be under way, and the store does not let us abort it; "+
 				"allow that, or try again later", ErrUndecided, up.ID)
@@ -133,7 +139,7 @@ func (u *Uploader) abort(ctx context.Context, up backend.Upload) error {
 			return &Error{Op: "abort", Key: up.Key, Err: err}
 		case n >= abortAttempts:
 			return &Error{Op: "abort", Key: up.Key, Err: fmt.Errorf("upload %s is still there after %d aborts", up.ID, n)}
-		case err != nil:
+		case err != nil || n > 1: // one that is on its way out is given time
 			if err := pause(ctx, u.opts.Retry.delay(n, err)); err != nil {
 				return &Error{Op: "abort", Key: up.Key, Err: err}
 			}

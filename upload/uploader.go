@@ -10,8 +10,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -102,7 +100,8 @@ func New(b backend.MultipartBackend, store checkpoint.Store, opts *Options) *Upl
 //
 // It returns nil only when the object is there, whole and verified. When it returns an error, the Result says how far it came
 // (it is never nil), and unless the error says otherwise the same call goes on from there. An error is an [*Error]; see
-// there for what it may be. If ctx is done, Upload returns soon, leaves no goroutine behind, and the upload can be resumed.
+// there for what it may be. If ctx is done, Upload returns soon (an upload that is just being given up is aborted first, which
+// takes at most 30 s), leaves no goroutine behind, and the upload can be resumed.
 func (u *Uploader) Upload(ctx context.Context, key string, src Source, req *Request) (*Result, error) {
 	return u.run(ctx, key, src, "", req)
 }
@@ -171,8 +170,7 @@ func (r *run) check() error {
 
 // explain makes err an *Error, and a context's error plainly that.
 func (r *run) explain(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
+	if _, ok := err.(*Error); ok {
 		return err
 	}
 	return &Error{Op: "upload", Key: r.key, Err: err}
@@ -180,11 +178,9 @@ func (r *run) explain(err error) error {
 
 // logID names the log of an upload: the same store, key and source have the same log.
 func logID(location, key, sourceID string) string {
-	// JSON keeps the three apart whatever they hold.
-	text, err := json.Marshal([]string{location, key, sourceID})
-	if err != nil {
-		panic(err) // strings cannot fail
+	h := sha256.New()
+	for _, s := range []string{location, key, sourceID} {
+		fmt.Fprintf(h, "%d:%s", len(s), s) // the lengths keep the three apart whatever they hold
 	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+	return hex.EncodeToString(h.Sum(nil))
 }

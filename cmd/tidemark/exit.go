@@ -92,7 +92,7 @@ func exitCode(err error) int {
 		return exitInUse
 	case errors.As(err, &log):
 		return exitCheckpoint
-	case is(upload.ErrSourceChanged):
+	case is(upload.ErrSourceChanged, upload.ErrSource):
 		return exitSource
 	case is(upload.ErrUndecided, upload.ErrChecksum):
 		return exitUnexpected
