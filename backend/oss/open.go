@@ -116,6 +116,10 @@ func (c Config) endpoint(region, bucket string) (*url.URL, error) {
 		return nil, fmt.Errorf("oss: endpoint (OSS_ENDPOINT) must have only a scheme, a host and a port: %w", backend.ErrInvalid)
 	}
 	host := u.Hostname()
+	if strings.Contains(host, "%") {
+		// The SDK makes a URL of it that cannot be read, and then uses the URL nonetheless: a nil pointer.
+		return nil, fmt.Errorf("oss: endpoint (OSS_ENDPOINT) must not have an IPv6 zone: %w", backend.ErrInvalid)
+	}
 	if strings.HasPrefix(host, bucket+".") && strings.HasSuffix(host, ".aliyuncs.com") {
 		return nil, fmt.Errorf("oss: endpoint (OSS_ENDPOINT) %s must not begin with the bucket's name: %w", host, backend.ErrInvalid)
 	}

@@ -59,6 +59,7 @@ func TestOpen(t *testing.T) {
 		{name: "malformed", config: with(func(c *oss.Config) { c.Endpoint = "http://me:hidden@oss.exa mple:x" }), err: backend.ErrInvalid, says: "OSS_ENDPOINT"},
 		{name: "path", config: with(func(c *oss.Config) { c.Endpoint = "http://oss.example/bucket" }), err: backend.ErrInvalid, says: "OSS_ENDPOINT"},
 		{name: "scheme", config: with(func(c *oss.Config) { c.Endpoint = "ftp://oss.example" }), err: backend.ErrInvalid, says: "OSS_ENDPOINT"},
+		{name: "IPv6 zone", config: with(func(c *oss.Config) { c.Endpoint = "http://[fe80::1%25eth0]:80" }), err: backend.ErrInvalid, says: "zone"},
 		{name: "no host", config: with(func(c *oss.Config) { c.Endpoint = "http://" }), err: backend.ErrInvalid, says: "OSS_ENDPOINT"},
 		{name: "bucket in the endpoint", config: with(func(c *oss.Config) { c.Endpoint = "bucket.oss-cn-hangzhou.aliyuncs.com" }),
 			err: backend.ErrInvalid, says: "bucket's name"},
