@@ -60,7 +60,7 @@ type Error struct {
 	causes     []error
 }
 
-// Error says what failed, what OSS said, and what to do about it where that is known. It has no credential, signature,
+// Error says in one line what failed, what OSS said, and what to do about it where that is known. It has no credential, signature,
 // URL or key in it.
 func (e *Error) Error() string {
 	var s strings.Builder
@@ -86,7 +86,7 @@ func (e *Error) Error() string {
 	}
 	for _, cause := range e.causes {
 		if !sentinel(cause) { // the code says it better
-			fmt.Fprintf(&s, ": %s", cause)
+			fmt.Fprintf(&s, ": %s", printable(cause.Error(), 500))
 		}
 	}
 	return s.String()
@@ -254,7 +254,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// printable makes a server's text fit for a line of a log or a terminal.
+// printable makes the text of a server, or of a credentials provider, fit for a line of a log or a terminal.
 func printable(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+
+	sdk "github.com/aliyun/aliyun-oss-go-sdk/oss"
 
 	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/backend/oss"
@@ -369,6 +372,36 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 	cut := stub(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	for op, call := range calls {
 		check(t, op, call(t.Context(), cut))
+	}
+}
+
+type failingProvider struct{ err error }
+
+func (p failingProvider) GetCredentials() sdk.Credentials { return nil }
+
+func (p failingProvider) GetCredentialsE() (sdk.Credentials, error) { return nil, p.err }
+
+// What a credentials provider says is one line of an error, whatever it is, and still found in it.
+func TestErrorIsOneLine(t *testing.T) {
+	down := errors.New("sts is down\r\n\x1b[31mGoodbye " + strings.Repeat("x", 10_000))
+	client, err := sdk.New("http://127.0.0.1:1", "", "", sdk.SetCredentialsProvider(failingProvider{down}), sdk.EnableCRC(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := client.Bucket("bucket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := oss.New(bucket, nil)
+	for op, call := range calls {
+		err := call(t.Context(), b)
+		if !errors.Is(err, down) || sentinelOf(t, err) != nil {
+			t.Errorf("%s: %v, want the provider's error and no sentinel", op, err)
+			continue
+		}
+		if text := err.Error(); strings.ContainsFunc(text, unicode.IsControl) || len(text) > 1000 || !strings.Contains(text, "sts is down") {
+			t.Errorf("%s: %.100q of %d bytes, want one short line", op, text, len(text))
+		}
 	}
 }
 
