@@ -1,39 +1,48 @@
 package fakeoss_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/aliyun/aliyun-oss-go-sdk/oss"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidemark-go/tidemark/fakeoss"
 )
 
-// A writer that may not look at what it wrote: permission failures can be tested for each action and key.
+// A writer that may not read what it wrote: permission failures can be tested for each action and key.
 func ExampleOptions_policy() {
 	runExample(func(t fakeoss.TB) {
 		srv := fakeoss.NewServer(t, &fakeoss.Options{
 			Buckets: []string{"reports"},
 			Policy: func(p fakeoss.PolicyRequest) bool {
-				fmt.Println(p.Action, p.Resource())
+				fmt.Println("may", p.Action, "on", p.Resource())
 				return p.Action != "oss:GetObject"
 			},
 		})
-		resp, err := srv.Client().Get(srv.URL + "/reports/2026.txt")
+		client, err := oss.New(srv.URL, srv.AccessKeyID, srv.AccessKeySecret)
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
-		fmt.Println(resp.StatusCode, resp.Body.Close()) // nobody signed, so that the policy was not asked
-
-		p := fakeoss.PolicyRequest{Action: "oss:GetObject", Bucket: "reports", Key: "2026.txt"}
-		fmt.Println(p.Resource())
+		bucket, err := client.Bucket("reports")
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		if err := bucket.PutObject("2026.txt", strings.NewReader("all is well")); err != nil {
+			t.Fatalf("%v", err)
+		}
+		_, err = bucket.GetObject("2026.txt")
+		var se oss.ServiceError
+		fmt.Println(errors.As(err, &se), se.StatusCode, se.Code)
 	})
 	// Output:
-	// 403 <nil>
-	// acs:oss:*:*:reports/2026.txt
+	// may oss:PutObject on acs:oss:*:*:reports/2026.txt
+	// may oss:GetObject on acs:oss:*:*:reports/2026.txt
+	// true 403 AccessDenied
 }
 
 // asked is a policy that notes what it is asked, and denies what it is told to.
