@@ -150,7 +150,7 @@ func TestCallbackFailed(t *testing.T) {
 	}{
 		{"status", says(502, `{}`), "Error status : 502.", ""},
 		{"created", says(201, `{}`), "Error status : 201.", ""},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 302) }, "Error status : 302.", ""},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) }, "Error status : 302.", ""},
 		{"no JSON", says(200, `ok`), "Response body is not valid json format.", "0007-00000205"},
 		{"empty", says(200, ``), "Response body is not valid json format.", "0007-00000205"},
 		{"no length", func(w http.ResponseWriter, _ *http.Request) {
