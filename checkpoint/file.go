@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/gofrs/flock"
 )
 
 // File is the Store of one machine: a directory with one text file per upload, which a person can read. It is a Locker and a
@@ -38,9 +40,10 @@ type File struct {
 
 	unsynced sync.Map // the IDs of logs whose last sync failed
 
-	// The two ways to make bytes durable, replaced in tests.
-	syncFile func(*os.File) error
-	syncDir  func(dir string) error
+	// The two ways to make bytes durable, and the look at the guard after it was locked. Replaced in tests.
+	syncFile  func(*os.File) error
+	syncDir   func(dir string) error
+	isCurrent func(*flock.Flock) (bool, error)
 }
 
 var (
@@ -81,11 +84,12 @@ func NewFile(dir string) (*File, error) {
 		return nil, fmt.Errorf("checkpoint: directory %s: %w", dir, err)
 	}
 	return &File{
-		dir:      abs,
-		turn:     make(chan struct{}, 1),
-		tails:    make(map[string]tail),
-		syncFile: (*os.File).Sync,
-		syncDir:  syncDir,
+		dir:       abs,
+		turn:      make(chan struct{}, 1),
+		tails:     make(map[string]tail),
+		syncFile:  (*os.File).Sync,
+		syncDir:   syncDir,
+		isCurrent: isCurrent,
 	}, nil
 }
 

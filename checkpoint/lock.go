@@ -79,7 +79,7 @@ func (f *File) enter(ctx context.Context) (leave func() error, err error) {
 			}
 			return nil, fmt.Errorf("lock %s: %w; %s", guard.Path(), err, f.remedy(err))
 		}
-		current, err := isCurrent(guard)
+		current, err := f.isCurrent(guard)
 		if current {
 			return func() error {
 				defer func() { <-f.turn }()
