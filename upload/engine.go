@@ -359,7 +359,7 @@ func (r *run) settle(ctx context.Context, s *session) (done bool, err error) {
 	whole, current := s.completing, false
 	if whole == nil {
 		// The record may have been lost with the damaged log: the source itself is what the object must equal.
-		if whole, _, err = r.readWhole(ctx); errors.Is(err, errMoved) {
+		if whole, err = r.readWhole(ctx); errors.Is(err, errMoved) {
 			err = ErrSourceChanged
 		}
 		if err != nil {

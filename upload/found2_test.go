@@ -424,3 +424,42 @@ func TestFoundProgressOfASettledUpload(t *testing.T) {
 		t.Errorf("%+v, reused %d", last, res.Reused)
 	}
 }
+
+// The log is deleted and written anew to the same length between a driver's reading and its claim.
+func TestFoundClaimInAnotherLog(t *testing.T) {
+	objects, logs, src := newStore(), bare{checkpoint.NewMemory()}, newSource(bytesOf(1, 4*partSize))
+	stop := func() { // after claim, intent and ID
+		mustFail(t, &tap{inner: objects, before: stopAt("UploadPart", 1)}, logs, src, inParts(), errCut)
+	}
+	stop()
+	first := true
+	l := &logTap{inner: logs, before: func(c call) error {
+		if c.op == "Append" && first {
+			first = false
+			mustUpload(t, objects, logs, src, inParts())
+			stop()
+		}
+		return nil
+	}}
+	mustUpload(t, objects, l, src, inParts())
+	checkClean(t, objects, logs)
+}
+
+// A record of a former driver arrives just before the log is deleted.
+func TestFoundLateRecordAtTheEnd(t *testing.T) {
+	objects, logs, src := newStore(), checkpoint.NewMemory(), newSource(bytesOf(1, 4*partSize))
+	first := true
+	l := &logTap{inner: logs, before: func(c call) error {
+		if c.op != "Delete" || !first {
+			return nil
+		}
+		first = false
+		var id string
+		for i := range logs.IDs(t.Context()) {
+			id = i
+		}
+		return logs.Append(t.Context(), id, c.number, []byte(`{"kind":"gone","claim":"of somebody dead","upload":"x"}`))
+	}}
+	mustUpload(t, objects, l, src, inParts())
+	checkClean(t, objects, logs)
+}

@@ -116,7 +116,7 @@ func (h *history) about() record {
 // the part that it recorded is the one that the store has, in the place that it has now.
 func (s *session) versionOf(p backend.Part, crc hex64) string {
 	rec, ok := s.parts[p.Number]
-	if !ok || rec.Size != p.Size || rec.ETag != p.ETag || crc.IsZero() || *rec.CRC64.uint64 != *crc.uint64 ||
+	if !ok || rec.Size != p.Size || crc.IsZero() || *rec.CRC64.uint64 != *crc.uint64 ||
 		rec.Offset != int64(p.Number-1)*s.partSize {
 		return ""
 	}

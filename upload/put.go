@@ -21,14 +21,14 @@ func (r *run) putFits() bool {
 
 // put sends the source as one request. It is read twice: once for its CRC-64, which is recorded, and once to be sent, and
 // the end of a body with another CRC-64 is not sent, so that the store takes no mix. Bytes that are the same both times
-// were so at the moment between.
+// were so at the moment between, when the source had this size.
 func (r *run) put(ctx context.Context) error {
 	putter, _ := backend.As[backend.Putter](r.backend)
 	// A Put of an earlier call may still land, and so may one of an earlier pass.
 	in := r.journal.history.intent
 	lost := in != nil && in.Put
 	for range maxPasses {
-		whole, version, err := r.readWhole(ctx)
+		whole, err := r.readWhole(ctx)
 		if errors.Is(err, errMoved) {
 			continue
 		}
@@ -40,7 +40,7 @@ func (r *run) put(ctx context.Context) error {
 			return err
 		}
 		r.meter.planned(whole.Size, 0, 0, 0, 0)
-		obj, err := r.putOnce(ctx, putter, *whole, version, &lost)
+		obj, err := r.putOnce(ctx, putter, *whole, &lost)
 		switch {
 		case errors.Is(err, errMoved):
 			r.log.InfoContext(ctx, "the source changed while it was read; reading it again")
@@ -55,14 +55,14 @@ func (r *run) put(ctx context.Context) error {
 }
 
 // putOnce sends what whole describes. lost says whether an answer was lost, so that the object may be ours.
-func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record, version snapshot, lost *bool) (obj backend.Object, err error) {
+func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record, lost *bool) (obj backend.Object, err error) {
 	err = r.retry(ctx, "Put", nil, func() (err error) {
 		b := &body{ctx: ctx, src: r.src, size: whole.Size, limiter: r.opts.Limiter, meter: r.meter}
 		b.seal = func(crc uint64) error {
 			if crc != *whole.CRC64.uint64 {
 				return errMoved
 			}
-			return r.still(version)
+			return nil
 		}
 		r.meter.begin()
 		defer func() { r.meter.end(b.flying, whole.Size, err == nil) }()

@@ -212,11 +212,11 @@ func (r *run) sum(ctx context.Context, offset, size int64) (crc uint64, err erro
 	return crc, nil
 }
 
-// readWhole describes the source as one whole, size and CRC-64, and says as what version. errMoved if it changed meanwhile.
-func (r *run) readWhole(ctx context.Context) (*record, snapshot, error) {
+// readWhole describes the source as one whole, size and CRC-64. errMoved if it changed meanwhile.
+func (r *run) readWhole(ctx context.Context) (*record, error) {
 	version, err := r.snapshot()
 	if err != nil {
-		return nil, version, err
+		return nil, err
 	}
 	slots := plan(version.size, DefaultPartSize)
 	sums := make([]uint64, len(slots))
@@ -228,13 +228,13 @@ func (r *run) readWhole(ctx context.Context) (*record, snapshot, error) {
 		err = r.still(version)
 	}
 	if err != nil {
-		return nil, version, err
+		return nil, err
 	}
 	var crc uint64
 	for i, s := range slots {
 		crc = crc64.Combine(crc, sums[i], s.size)
 	}
-	return &record{Size: version.size, CRC64: sumOf(crc)}, version, nil
+	return &record{Size: version.size, CRC64: sumOf(crc)}, nil
 }
 
 // still is errMoved if the source has another version or size by now.
@@ -255,7 +255,7 @@ func (r *run) sourceIs(ctx context.Context, whole record) (bool, error) {
 	if whole.Version != "" && whole.Version == now.digest {
 		return true, nil
 	}
-	seen, _, err := r.readWhole(ctx)
+	seen, err := r.readWhole(ctx)
 	if errors.Is(err, errMoved) {
 		return false, nil
 	}
