@@ -100,28 +100,9 @@ func (c *call) receive(limit int64) (_ *received, err error) {
 		}
 	}()
 	in := &received{Body: body}
-	sum := md5.New()
-	buf := c.h.buffers.Get().(*[]byte)
-	defer c.h.buffers.Put(buf)
-	for {
-		n, rerr := c.body.Read(*buf)
-		p := (*buf)[:n]
-		sum.Write(p)
-		in.crc = crc64.Update(in.crc, p)
-		if _, err := body.Write(p); err != nil {
-			return nil, err
-		}
-		if body.Size() > limit {
-			return nil, errTooLarge(body.Size(), limit)
-		}
-		if rerr == io.EOF {
-			break
-		}
-		if rerr != nil {
-			return nil, bodyError(rerr)
-		}
+	if err := c.h.digest(c.body, in, limit); err != nil {
+		return nil, err
 	}
-	sum.Sum(in.md5[:0])
 	return in, c.checkSums(in.md5, in.crc)
 }
 

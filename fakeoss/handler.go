@@ -59,7 +59,7 @@ func New(opts *Options) (*Handler, error) {
 		logger:      opts.Logger,
 		closed:      make(chan struct{}),
 	}
-	h.buffers.New = func() any { b := make([]byte, 128<<10); return &b }
+	h.buffers.New = func() any { return new([bufferSize]byte) }
 	if h.region == "" {
 		h.region = "cn-hangzhou"
 	}
