@@ -1,6 +1,7 @@
 package fakeoss
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,12 @@ type Handler struct {
 	clock       func() time.Time
 	operations  []operation
 	loose       bool
+	admin       bool
 	logger      *slog.Logger
+
+	headerTimeout time.Duration
+	bodyTimeout   time.Duration
+	network       network
 
 	store   store.Store
 	uploads uploads
@@ -56,8 +62,18 @@ func New(opts *Options) (*Handler, error) {
 		clock:       opts.Clock,
 		operations:  operations(),
 		loose:       opts.Loose,
+		admin:       opts.Admin,
 		logger:      opts.Logger,
 		closed:      make(chan struct{}),
+
+		headerTimeout: cmp.Or(opts.HeaderTimeout, defaultHeaderTimeout),
+		bodyTimeout:   cmp.Or(opts.BodyTimeout, defaultBodyTimeout),
+	}
+	if h.headerTimeout < 0 || h.bodyTimeout < 0 {
+		return nil, errors.New("fakeoss: HeaderTimeout or BodyTimeout is negative")
+	}
+	if err := h.SetNetwork(opts.Network); err != nil {
+		return nil, err
 	}
 	h.buffers.New = func() any { return new([bufferSize]byte) }
 	if h.region == "" {
