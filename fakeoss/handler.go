@@ -179,6 +179,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer h.requests.Done()
+	if h.administers(r) {
+		h.serveAdmin(w, r)
+		return
+	}
 	c := &call{h: h, w: w, r: r, id: randomHex(12), begun: time.Now()}
 	c.body = &requestBody{c: c, inner: r.Body, cut: -1, ended: r.Body == nil || r.ContentLength == 0}
 	h.faults.arrival()

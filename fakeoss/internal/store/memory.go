@@ -24,6 +24,7 @@ import (
 type Memory struct {
 	now    gofakes3.TimeSource
 	limits limits
+	pieces sync.Pool // of *[maxPiece]byte
 
 	mu      sync.Mutex // guards what follows, and the references of the bodies
 	buckets map[string]*memoryBucket

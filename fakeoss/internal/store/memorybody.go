@@ -22,7 +22,8 @@ type spoolBody struct {
 	file   *os.File // while it is being written
 }
 
-const maxPiece = 256 << 10
+// maxPiece is the size of a piece that is not the first or the last; such pieces are used again.
+const maxPiece = 64 << 10
 
 // Spool implements [Store].
 func (m *Memory) Spool() (Body, error) { return &spoolBody{m: m, refs: 1}, nil }
@@ -43,7 +44,7 @@ func (b *spoolBody) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		last := len(b.pieces) - 1
 		if last < 0 || len(b.pieces[last]) == cap(b.pieces[last]) {
-			b.pieces = append(b.pieces, make([]byte, 0, min(max(b.size-int64(len(rest)), int64(len(rest))), maxPiece)))
+			b.pieces = append(b.pieces, b.m.piece(max(b.size-int64(len(rest)), int64(len(rest)))))
 			last++
 		}
 		k := min(len(rest), cap(b.pieces[last])-len(b.pieces[last]))
@@ -51,6 +52,26 @@ func (b *spoolBody) Write(p []byte) (int, error) {
 		rest = rest[k:]
 	}
 	return len(p), nil
+}
+
+// piece returns an empty piece with room for size bytes, or less.
+func (m *Memory) piece(size int64) []byte {
+	if size < maxPiece {
+		return make([]byte, 0, size)
+	}
+	if p, ok := m.pieces.Get().(*[maxPiece]byte); ok {
+		return p[:0]
+	}
+	return make([]byte, 0, maxPiece)
+}
+
+// recycle takes back pieces that nobody uses.
+func (m *Memory) recycle(pieces [][]byte) {
+	for _, p := range pieces {
+		if cap(p) == maxPiece {
+			m.pieces.Put((*[maxPiece]byte)(p[:maxPiece]))
+		}
+	}
 }
 
 // reserve claims memory for n more bytes, and reports whether there is any.
@@ -79,6 +100,7 @@ func (b *spoolBody) spill() error {
 			return errors.Join(err, f.Close(), os.Remove(f.Name()))
 		}
 	}
+	b.m.recycle(b.pieces)
 	b.name, b.file, b.pieces = f.Name(), f, nil
 	b.m.mu.Lock()
 	b.m.held -= b.size
@@ -126,6 +148,7 @@ func (m *Memory) release(bodies ...*spoolBody) error {
 		}
 		if b.name == "" {
 			m.held -= b.size
+			m.recycle(b.pieces)
 			b.pieces = nil
 		} else {
 			unused = append(unused, b)
