@@ -10,10 +10,10 @@ import (
 const (
 	// bufferSize is what is handed from the reading goroutine to the one that takes the MD5: large enough that the
 	// handing over costs nothing.
-	bufferSize = 32 << 10
+	bufferSize = 128 << 10
 
 	// bufferCount bounds how far the MD5 may lag behind, and the memory of one request.
-	bufferCount = 16
+	bufferCount = 4
 )
 
 // digest reads r to its end into a body, and takes its checksums on the way. The MD5 costs more than all the rest together,
