@@ -10,7 +10,7 @@ import (
 
 // With --admin, and only then, a test in another language injects a fault and reads the journal over HTTP.
 func TestFakeAdmin(t *testing.T) {
-	for flag, want := range map[string]int{"--admin": 200, "": 400} {
+	for flag, want := range map[string]bool{"--admin": true, "": false} {
 		t.Run(flag, func(t *testing.T) {
 			args := []string{"--bucket", testBucket}
 			if flag != "" {
@@ -40,11 +40,11 @@ func TestFakeAdmin(t *testing.T) {
 				}
 				return resp.StatusCode, string(b)
 			}
-			if status, body := ask("POST", "/-/faults", `{"kind": "Refuse", "operation": "PutObject"}`); status != want {
-				t.Errorf("inject: %d %s, want %d", status, body, want)
+			if status, body := ask("POST", "/-/faults", `{"kind": "Refuse", "operation": "PutObject"}`); (status == 200) != want {
+				t.Errorf("inject: %d %s", status, body)
 			}
-			if status, body := ask("GET", "/-/faults?unfired", ""); status != want || want == 200 && !strings.Contains(body, `"kind":"Refuse"`) {
-				t.Errorf("unfired: %d %s, want %d", status, body, want)
+			if status, body := ask("GET", "/-/faults?unfired", ""); strings.Contains(body, `"kind":"Refuse"`) != want {
+				t.Errorf("unfired: %d %s", status, body)
 			}
 			client.CloseIdleConnections()
 			stop(t, fake)
