@@ -62,7 +62,10 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.c.entry.received(b.read)
 	if err != nil {
 		b.ended = true
-		// The client may wait for its answer as long as it likes.
+	}
+	if err == io.EOF {
+		// The client may wait for its answer as long as it likes. After any other end the deadline stays: net/http reads on
+		// before it answers.
 		_ = http.NewResponseController(b.c.w).SetReadDeadline(time.Time{})
 	}
 	return n, err

@@ -63,9 +63,9 @@ func (zeros) Read(p []byte) (int, error) {
 }
 
 // TestLargeUpload: an upload costs neither memory in proportion nor, at Complete, a copy. FAKEOSS_LARGE is its size in MiB
-// (default 384). The parts are above and below the size that stays in memory.
+// (default 384, less under the race detector). The parts are above and below the size that stays in memory.
 func TestLargeUpload(t *testing.T) {
-	size := int64(384)
+	size := int64(384 / raceFactor)
 	if s := os.Getenv("FAKEOSS_LARGE"); s != "" {
 		var err error
 		if size, err = strconv.ParseInt(s, 10, 64); err != nil {
@@ -139,7 +139,7 @@ func testLargeUpload(t *testing.T, store string, size, part int64) {
 	t.Logf("%d MiB in parts of %d KiB: sent in %v, completed in %v; resident memory %d MiB, at the beginning %d MiB",
 		size>>20, part>>10, sent, completed, peak>>20, before>>20)
 	// 64 MiB of bodies in memory, doubled by the garbage collector, and what a Go program needs.
-	if limit := int64(220 << 20); peak > limit {
+	if limit := int64(220 << 20 * raceFactor); peak > limit {
 		t.Errorf("the server had %d bytes of resident memory, want at most %d", peak, limit)
 	}
 	ask("DELETE", "/bucket/k", nil, 0)

@@ -143,6 +143,15 @@ func (c *shapedConn) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite tells the client that nothing more will come, where the connection can. net/http does so before it closes a
+// connection on which the client still sends, which would otherwise lose the answer.
+func (c *shapedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // SetDeadline implements [net.Conn].
 func (c *shapedConn) SetDeadline(t time.Time) error {
 	c.receive.setDeadline(t)
