@@ -12,7 +12,8 @@ import (
 // cn-hangzhou, with one pair of credentials that it makes up.
 type Options struct {
 	// Dir keeps everything in this directory, so that it survives the process, however that ends. It is created if it is
-	// not there. A second server on the same directory is refused. Empty: everything is in memory.
+	// not there. A second server on the same directory is refused. Empty: everything is in
+	// memory, but for large bodies, which are in temporary files until Close.
 	Dir string
 
 	// Credentials are those that are accepted. None: a pair is made up; [Handler.Credential] returns it.
