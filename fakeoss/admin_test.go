@@ -116,8 +116,25 @@ func TestAdminJournal(t *testing.T) {
 	if last := read("/-/journal?after=4"); last.Entries == nil || len(last.Entries) != 0 {
 		t.Errorf("nothing new: %+v", last)
 	}
+	// A request in progress is there each time, and once more when it has ended.
+	admin(t, srv, 200, "POST", "/-/faults", `{"kind": "Stall", "release": "go"}`)
+	answered := make(chan int, 1)
+	go func() { answered <- do(t, srv, request{method: "PUT", path: "/bucket/c", body: "x"}).StatusCode }()
+	until(t, func() bool { return len(srv.Unfired()) == 0 })
+	for range 2 {
+		if j := read("/-/journal?after=5"); len(j.Entries) != 1 || j.Entries[0].Key != "c" || j.Entries[0].Ended != 0 || j.Sequence != 5 {
+			t.Errorf("in progress: %+v", j)
+		}
+	}
+	admin(t, srv, 204, "POST", "/-/release/go", "")
+	if status := <-answered; status != 200 {
+		t.Errorf("released: %d", status)
+	}
+	if j := read("/-/journal?after=5"); len(j.Entries) != 1 || j.Entries[0].Ended != 6 {
+		t.Errorf("ended: %+v", j)
+	}
 	admin(t, srv, 204, "DELETE", "/-/journal", "")
-	if empty := read("/-/journal"); len(empty.Entries) != 0 || empty.Sequence != 4 {
+	if empty := read("/-/journal"); len(empty.Entries) != 0 || empty.Sequence != 6 {
 		t.Errorf("cleared: %+v", empty)
 	}
 }
