@@ -210,3 +210,40 @@ func FuzzDecodeRecord(f *testing.F) {
 type rawLine []byte
 
 func (r rawLine) MarshalJSON() ([]byte, error) { return r, nil }
+
+// An object that shares the bytes of another keeps them when that goes, and a body that is read stays until it was read.
+func TestMemoryShare(t *testing.T) {
+	for name, l := range map[string]limits{"memory": {body: 100, total: 100}, "files": {}} {
+		t.Run(name, func(t *testing.T) {
+			m := newMemory(t, l)
+			if err := m.Link("b", "k", nil, "", []Body{spool(t, m, "one "), spool(t, m, "two ")}); err != nil {
+				t.Fatal(err)
+			}
+			bodies, err := m.Share("b", "k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The same object with more at its end, and then nothing but a reader of its first body.
+			if err := m.Link("b", "k", nil, "", append(bodies, spool(t, m, "three"))); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, m, "k", nil); got != "one two three" {
+				t.Errorf("appended: %q", got)
+			}
+			r, err := bodies[0].(*spoolBody).Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.DeleteObject("b", "k"); err != nil {
+				t.Error(err)
+			}
+			text, err := io.ReadAll(r)
+			if err = errors.Join(err, r.Close()); err != nil || string(text) != "one " {
+				t.Errorf("opened: %q, %v", text, err)
+			}
+			if diff := cmp.Diff(state{}, stateOf(t, m)); diff != "" {
+				t.Errorf("afterwards (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
