@@ -25,6 +25,7 @@ type Handler struct {
 	operations  []operation
 	loose       bool
 	admin       bool
+	policy      func(PolicyRequest) bool
 	logger      *slog.Logger
 
 	headerTimeout time.Duration
@@ -63,6 +64,7 @@ func New(opts *Options) (*Handler, error) {
 		operations:  operations(),
 		loose:       opts.Loose,
 		admin:       opts.Admin,
+		policy:      opts.Policy,
 		logger:      opts.Logger,
 		closed:      make(chan struct{}),
 
@@ -224,7 +226,7 @@ func (c *call) serve() (_ *answer, err error) {
 	if c.query, err = parseQuery(raw); err != nil {
 		return nil, errBadRequest("InvalidURI", "Couldn't parse the specified URI.")
 	}
-	if c.op, err = c.h.route(c.r.Method, c.target, c.query); err != nil {
+	if c.op, err = c.h.route(c.r.Method, c.target, withCopySource(c.r.Header, c.query)); err != nil {
 		return nil, err
 	}
 	c.entry.operation(c.op.name, c.query.get("uploadId"), c.query.get("partNumber"))
