@@ -1,10 +1,8 @@
 package fakeoss
 
 import (
-	"bytes"
 	"crypto/md5"
 	"encoding/base64"
-	"encoding/xml"
 	"errors"
 	"io"
 	"net/http"
@@ -24,20 +22,29 @@ const (
 	// maxDocument bounds an XML body: 2 MB (the page DeleteMultipleObjects), which a Complete of 10,000 parts stays below.
 	maxDocument = 2 << 20
 
-	// bodyIdle is how long a client may pause within a body.
-	bodyIdle = time.Minute
+	// defaultBodyTimeout is the default of Options.BodyTimeout.
+	defaultBodyTimeout = time.Minute
+
+	// minRate is the least speed of a body, in bytes per second on average, once BodyTimeout is over. It ends a client
+	// that sends a byte now and then, and is below what any line gives.
+	minRate = 1 << 10
+
+	// maxAnonymousDrain bounds what is read and thrown away of a body whose sender is not known.
+	maxAnonymousDrain = 64 << 20
 )
 
 // errSevered ends a request whose connection a fault has cut.
 var errSevered = errors.New("connection cut by a fault")
 
-// requestBody counts what is read of a body, and bounds how long a read may take.
+// requestBody counts what is read of a body, and bounds how long that may take.
 type requestBody struct {
-	c     *call
-	inner io.ReadCloser
-	read  int64
-	cut   int64 // sever the connection once so many bytes were read; negative: never
-	ended bool
+	c         *call
+	inner     io.ReadCloser
+	begun     time.Time
+	read      int64
+	cut       int64 // sever the connection once so many bytes were read; negative: never
+	ended     bool
+	abandoned bool // too large: the rest is not worth reading
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
@@ -49,24 +56,48 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		}
 		p = p[:min(int64(len(p)), b.cut-b.read)]
 	}
-	// Real time, not the Clock of the Options: it is the operating system that waits. A recorder has no deadlines.
-	_ = http.NewResponseController(b.c.w).SetReadDeadline(time.Now().Add(bodyIdle))
+	b.setDeadline()
 	n, err := b.inner.Read(p)
 	b.read += int64(n)
 	b.c.entry.received(b.read)
 	if err != nil {
 		b.ended = true
 	}
+	if err == io.EOF {
+		// The client may wait for its answer as long as it likes. After any other end the deadline stays: net/http reads on
+		// before it answers.
+		_ = http.NewResponseController(b.c.w).SetReadDeadline(time.Time{})
+	}
 	return n, err
 }
 
+// setDeadline bounds the next read: BodyTimeout from now, and minRate over the whole body. It is real time, not the Clock of
+// the Options, since it is the operating system that waits. A recorder has no deadlines.
+func (b *requestBody) setDeadline() {
+	now := time.Now()
+	if b.begun.IsZero() {
+		b.begun = now
+	}
+	timeout := b.c.h.bodyTimeout
+	deadline := b.begun.Add(timeout + time.Duration(b.read/minRate)*time.Second)
+	if idle := now.Add(timeout); idle.Before(deadline) {
+		deadline = idle
+	}
+	_ = http.NewResponseController(b.c.w).SetReadDeadline(deadline)
+}
+
 // drain reads what is left of the body: a client that is still sending when its answer arrives may lose the answer, and
-// SDK v1 takes its checksum while the transport reads. A client that waits for "100 Continue" has not begun to send.
+// SDK v1 takes its checksum while the transport reads. A client that waits for "100 Continue" has not begun to send. What
+// is too large is left to net/http, which closes the connection a moment after the answer.
 func (c *call) drain() error {
-	if c.body.ended || c.severed || c.r.Body == nil || c.r.Header.Get("Expect") != "" && c.body.read == 0 {
+	if c.body.ended || c.body.abandoned || c.severed || c.r.Body == nil || c.r.Header.Get("Expect") != "" && c.body.read == 0 {
 		return nil
 	}
-	_, err := io.Copy(io.Discard, io.LimitReader(c.body, maxPart))
+	limit := int64(maxAnonymousDrain)
+	if c.signed {
+		limit = maxPart
+	}
+	_, err := io.Copy(io.Discard, io.LimitReader(c.body, limit))
 	if errors.Is(err, errSevered) {
 		return err
 	}
@@ -87,6 +118,7 @@ func (c *call) receive(limit int64) (_ *received, err error) {
 		return nil, errMissingContentLength()
 	}
 	if c.r.ContentLength > limit {
+		c.body.abandoned = true
 		return nil, errTooLarge(c.r.ContentLength, limit)
 	}
 	body, err := c.h.store.Spool()
@@ -99,28 +131,9 @@ func (c *call) receive(limit int64) (_ *received, err error) {
 		}
 	}()
 	in := &received{Body: body}
-	sum := md5.New()
-	buf := c.h.buffers.Get().(*[]byte)
-	defer c.h.buffers.Put(buf)
-	for {
-		n, rerr := c.body.Read(*buf)
-		p := (*buf)[:n]
-		sum.Write(p)
-		in.crc = crc64.Update(in.crc, p)
-		if _, err := body.Write(p); err != nil {
-			return nil, err
-		}
-		if body.Size() > limit {
-			return nil, errTooLarge(body.Size(), limit)
-		}
-		if rerr == io.EOF {
-			break
-		}
-		if rerr != nil {
-			return nil, bodyError(rerr)
-		}
+	if err := c.h.digest(c.body, in, limit); err != nil {
+		return nil, err
 	}
-	sum.Sum(in.md5[:0])
 	return in, c.checkSums(in.md5, in.crc)
 }
 
@@ -165,11 +178,16 @@ func (c *call) checkCRC(crc uint64) error {
 
 // readDocument reads a small body of XML into v, and reports whether there was one.
 func (c *call) readDocument(v any) (bool, error) {
+	if c.r.ContentLength > maxDocument {
+		c.body.abandoned = true
+		return false, errMalformedXML()
+	}
 	b, err := io.ReadAll(io.LimitReader(c.body, maxDocument+1))
 	if err != nil {
 		return false, bodyError(err)
 	}
 	if len(b) > maxDocument {
+		c.body.abandoned = true
 		return false, errMalformedXML()
 	}
 	if err := c.checkSums(md5.Sum(b), crc64.Update(0, b)); err != nil {
@@ -178,11 +196,7 @@ func (c *call) readDocument(v any) (bool, error) {
 	if len(b) == 0 {
 		return false, nil
 	}
-	d := xml.NewDecoder(bytes.NewReader(b))
-	if err := d.Decode(v); err != nil {
-		return false, errMalformedXML()
-	}
-	if len(bytes.TrimSpace(b[d.InputOffset():])) > 0 {
+	if err := decodeDocument(b, v); err != nil {
 		return false, errMalformedXML()
 	}
 	return true, nil

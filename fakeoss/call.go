@@ -117,7 +117,7 @@ func (c *call) send(a *answer) (acknowledged bool) {
 	}
 	if c.r.Method != http.MethodHead && a.content != nil {
 		c.w.WriteHeader(a.status)
-		if n, err := io.CopyN(c.w, a.content, length); err != nil {
+		if n, err := c.stream(a.content, length); err != nil {
 			c.h.logger.Debug("answer cut short", "request", c.id, "sent", n, "error", err)
 			// Without this the client could take what it got for the whole.
 			c.sever()
@@ -135,6 +135,27 @@ func (c *call) send(a *answer) (acknowledged bool) {
 	}
 	return http.NewResponseController(c.w).Flush() == nil
 }
+
+// stream copies an object to the client. A client that does not take a piece of it within BodyTimeout is cut off.
+func (c *call) stream(content io.Reader, length int64) (sent int64, err error) {
+	rc := http.NewResponseController(c.w)
+	// The next answer on this connection starts without. A recorder has no deadlines.
+	defer func() { _ = rc.SetWriteDeadline(time.Time{}) }()
+	buf := c.h.buffers.Get().(*[bufferSize]byte)
+	defer c.h.buffers.Put(buf)
+	for sent < length && err == nil {
+		_ = rc.SetWriteDeadline(time.Now().Add(c.h.bodyTimeout))
+		var n int
+		if n, err = io.ReadFull(content, buf[:min(streamPiece, length-sent)]); err == nil {
+			n, err = c.w.Write(buf[:n])
+			sent += int64(n)
+		}
+	}
+	return sent, err
+}
+
+// streamPiece is small enough that the slowest line takes one within a minute.
+const streamPiece = 32 << 10
 
 // sever cuts the connection off without an answer.
 func (c *call) sever() {

@@ -23,10 +23,13 @@ import (
 // childDir makes the test binary a server over a directory.
 const childDir = "FAKEOSS_CHILD_DIR"
 
+// inMemory, instead of a directory, makes it one in memory.
+const inMemory = "-"
+
 const childID, childSecret = "child", "secret"
 
 func childOptions(dir string) *fakeoss.Options {
-	return &fakeoss.Options{Dir: dir, Buckets: []string{"bucket"},
+	return &fakeoss.Options{Dir: strings.TrimPrefix(dir, inMemory), Buckets: []string{"bucket"},
 		Credentials: []fakeoss.Credential{{AccessKeyID: childID, AccessKeySecret: childSecret}}}
 }
 
@@ -53,8 +56,14 @@ func serveChild(dir string) int {
 // startChild starts a server process and returns its URL and a function that kills it with SIGKILL.
 func startChild(t *testing.T, dir string) (url string, kill func()) {
 	t.Helper()
+	_, url, kill = startProcess(t, dir)
+	return url, kill
+}
+
+func startProcess(t *testing.T, dir string, env ...string) (process *os.Process, url string, kill func()) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Env = append(append(os.Environ(), childDir+"="+dir), env...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -82,7 +91,7 @@ func startChild(t *testing.T, dir string) (url string, kill func()) {
 	if err != nil {
 		t.Fatalf("the server process did not start: %v", err)
 	}
-	return strings.TrimSpace(line), kill
+	return cmd.Process, strings.TrimSpace(line), kill
 }
 
 // acked is what the server has acknowledged, and so must have after every crash.

@@ -15,5 +15,8 @@
 // the service's policies have for it, so that a test can take one away.
 //
 // A [Fault] makes one request go wrong, at a chosen moment: before it takes effect, within its body, after it took effect
-// but before the answer, or later. [Handler.Journal] tells afterwards what happened.
+// but before the answer, or later. [Handler.Journal] tells afterwards what happened. A [Network] makes connections slow. With
+// [Options].Admin all of this is had over HTTP, too, by tests in other languages.
+//
+// Large bodies are in files, also without a directory: then they are in one below [os.TempDir] that Close removes.
 package fakeoss

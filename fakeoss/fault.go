@@ -145,6 +145,8 @@ type faults struct {
 	mu    sync.Mutex
 	plans []*plan
 	held  []*heldEffect
+
+	releases map[string]chan struct{} // see named
 }
 
 // heldEffect is an effect that waits for some more requests.

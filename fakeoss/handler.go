@@ -1,6 +1,7 @@
 package fakeoss
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +24,13 @@ type Handler struct {
 	clock       func() time.Time
 	operations  []operation
 	loose       bool
+	admin       bool
 	policy      func(PolicyRequest) bool
 	logger      *slog.Logger
+
+	headerTimeout time.Duration
+	bodyTimeout   time.Duration
+	network       network
 
 	store   store.Store
 	uploads uploads
@@ -57,11 +63,21 @@ func New(opts *Options) (*Handler, error) {
 		clock:       opts.Clock,
 		operations:  operations(),
 		loose:       opts.Loose,
+		admin:       opts.Admin,
 		policy:      opts.Policy,
 		logger:      opts.Logger,
 		closed:      make(chan struct{}),
+
+		headerTimeout: cmp.Or(opts.HeaderTimeout, defaultHeaderTimeout),
+		bodyTimeout:   cmp.Or(opts.BodyTimeout, defaultBodyTimeout),
 	}
-	h.buffers.New = func() any { b := make([]byte, 128<<10); return &b }
+	if h.headerTimeout < 0 || h.bodyTimeout < 0 {
+		return nil, errors.New("fakeoss: HeaderTimeout or BodyTimeout is negative")
+	}
+	if err := h.SetNetwork(opts.Network); err != nil {
+		return nil, err
+	}
+	h.buffers.New = func() any { return new([bufferSize]byte) }
 	if h.region == "" {
 		h.region = "cn-hangzhou"
 	}
@@ -165,6 +181,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer h.requests.Done()
+	if h.administers(r) {
+		h.serveAdmin(w, r)
+		return
+	}
 	c := &call{h: h, w: w, r: r, id: randomHex(12), begun: time.Now()}
 	c.body = &requestBody{c: c, inner: r.Body, cut: -1, ended: r.Body == nil || r.ContentLength == 0}
 	h.faults.arrival()

@@ -160,18 +160,32 @@ func (j *journal) err() error {
 // entry ends just after its answer was handed over; Journal waits for entries in that state, so that whoever has got an
 // answer finds its entry ended. The exception is an answer that streams an object.
 func (h *Handler) Journal() []Entry {
-	j := &h.journal
+	entries, _ := h.journal.since(0)
+	return entries
+}
+
+// since returns the entries that have begun, ended, or are in progress after a number of the sequence, and the latest number.
+func (j *journal) since(after uint64) ([]Entry, uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for j.answers > 0 {
 		j.settled.Wait()
 	}
 	records := j.records[max(0, len(j.records)-j.limit):]
-	entries := make([]Entry, len(records))
-	for i, r := range records {
-		entries[i] = r.entry
+	entries := make([]Entry, 0, len(records))
+	for _, r := range records {
+		if e := r.entry; e.Begun > after || e.Ended > after || e.Ended == 0 {
+			entries = append(entries, e)
+		}
 	}
-	return entries
+	return entries, j.sequence
+}
+
+// clear forgets the entries. The sequence goes on.
+func (j *journal) clear() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.records = nil
 }
 
 func (r *record) snapshot() (e Entry) {

@@ -36,8 +36,8 @@ type tag struct {
 	Value string `xml:"Value" json:"value"`
 }
 
-// metaName is the one name under which everything is kept in a gofakes3.Backend: s3mem lets values of the object replaced
-// live on under names that its successor lacks.
+// metaName is the one name under which everything is kept in a gofakes3.Backend. Its metadata are headers by name; one value
+// that holds everything is replaced as a whole, whatever an implementation does with names that the successor lacks.
 const metaName = "oss"
 
 func (m *objectMeta) encode() (map[string]string, error) {

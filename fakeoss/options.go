@@ -12,7 +12,8 @@ import (
 // cn-hangzhou, with one pair of credentials that it makes up.
 type Options struct {
 	// Dir keeps everything in this directory, so that it survives the process, however that ends. It is created if it is
-	// not there. A second server on the same directory is refused. Empty: everything is in memory.
+	// not there. A second server on the same directory is refused. Empty: everything is in
+	// memory, but for large bodies, which are in temporary files until Close.
 	Dir string
 
 	// Credentials are those that are accepted. None: a pair is made up; [Handler.Credential] returns it.
@@ -47,6 +48,21 @@ type Options struct {
 
 	// Faults are injected from the start; see [Handler.Inject].
 	Faults []Fault
+
+	// Network makes the connections of [NewServer] and [Listen] slow; see [Handler.SetNetwork].
+	Network Network
+
+	// HeaderTimeout is how long a client may take for the head of a request. Zero: 30 seconds. It applies to [NewServer]
+	// and [Listen].
+	HeaderTimeout time.Duration
+
+	// BodyTimeout is how long a client may pause within the body of a request, or within reading an answer that has an
+	// object in it. A body must also come at 1 KiB a second on average once that time is over. Zero: a minute.
+	BodyTimeout time.Duration
+
+	// Admin opens the faults and the journal over HTTP, without authentication, to whoever reaches the server: under the
+	// path /-/, where no bucket can be. The page docs/fakeoss-admin.md describes it.
+	Admin bool
 
 	// JournalWriter gets each [Entry] as a line of JSON as soon as its request has ended.
 	JournalWriter io.Writer

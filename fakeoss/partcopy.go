@@ -75,13 +75,13 @@ func (h *Handler) spool(content io.ReadCloser) (_ *received, err error) {
 	}
 	in := &received{Body: body}
 	sum := md5.New()
-	buf := h.buffers.Get().(*[]byte)
+	buf := h.buffers.Get().(*[bufferSize]byte)
 	defer h.buffers.Put(buf)
 	for {
-		n, rerr := content.Read(*buf)
-		sum.Write((*buf)[:n])
-		in.crc = crc64.Update(in.crc, (*buf)[:n])
-		if _, err := body.Write((*buf)[:n]); err != nil {
+		n, rerr := content.Read(buf[:])
+		sum.Write(buf[:n])
+		in.crc = crc64.Update(in.crc, buf[:n])
+		if _, err := body.Write(buf[:n]); err != nil {
 			return nil, errors.Join(err, body.Discard())
 		}
 		if rerr == io.EOF {

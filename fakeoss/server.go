@@ -22,6 +22,9 @@ type Server struct {
 	closed  error
 }
 
+// defaultHeaderTimeout is the default of Options.HeaderTimeout.
+const defaultHeaderTimeout = 30 * time.Second
+
 // Listen serves h on a TCP address such as "127.0.0.1:9000"; port 0 picks a free one. The fake server accepts only its own
 // credentials, but has none of the hardening of a real one: listen on a loopback address unless you know who can reach
 // another. The Server takes h over.
@@ -32,13 +35,13 @@ func Listen(address string, h *Handler) (*Server, error) {
 	}
 	s := &Server{handler: h, addr: l.Addr(), done: make(chan struct{}), server: &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: 30 * time.Second,
+		ReadHeaderTimeout: h.headerTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}}
 	go func() {
 		defer close(s.done)
-		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(&shapedListener{Listener: l, network: &h.network}); !errors.Is(err, http.ErrServerClosed) {
 			s.failed = err
 		}
 	}()

@@ -20,6 +20,7 @@ type fakeCommand struct {
 	Region  string   `placeholder:"NAME" help:"The region that it says it is (default: $$OSS_REGION, or cn-hangzhou)."`
 	Bucket  []string `placeholder:"NAME" sep:"none" help:"Create this bucket. Repeatable."`
 	Journal string   `placeholder:"FILE" help:"Append each request to FILE as a line of JSON."`
+	Admin   bool     `help:"Serve faults and the journal, as JSON and without authentication, under the path /-/."`
 }
 
 // Help is kong's long help of the command.
@@ -32,7 +33,7 @@ func (*fakeCommand) Help() string {
 // Run serves until ctx is done.
 func (f *fakeCommand) Run(ctx context.Context, con *console) (err error) {
 	env := oss.FromEnv()
-	opts := &fakeoss.Options{Region: f.Region, Buckets: f.Bucket}
+	opts := &fakeoss.Options{Region: f.Region, Buckets: f.Bucket, Admin: f.Admin}
 	if opts.Region == "" {
 		opts.Region = env.Region
 	}

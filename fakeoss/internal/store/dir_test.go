@@ -294,7 +294,12 @@ func TestLock(t *testing.T) {
 }
 
 func TestListBucket(t *testing.T) {
-	d := open(t, t.TempDir())
+	for name, s := range map[string]Store{"memory": NewMemory(clock{}), "directory": open(t, t.TempDir())} {
+		t.Run(name, func(t *testing.T) { testListBucket(t, s) })
+	}
+}
+
+func testListBucket(t *testing.T, d Store) {
 	if err := d.CreateBucket("b"); err != nil {
 		t.Fatal(err)
 	}

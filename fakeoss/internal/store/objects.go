@@ -167,25 +167,8 @@ func (d *Dir) GetObject(bucket, key string, r *gofakes3.ObjectRangeRequest) (*go
 
 // PutObject implements [gofakes3.Backend]. Conditions are not implemented.
 func (d *Dir) PutObject(bucket, key string, meta map[string]string, input io.Reader, size int64,
-	conditions *gofakes3.PutConditions) (result gofakes3.PutObjectResult, err error) {
-	if conditions != nil {
-		return result, gofakes3.ErrNotImplemented
-	}
-	body, err := d.Spool()
-	if err != nil {
-		return result, err
-	}
-	n, err := io.Copy(body, io.LimitReader(input, size+1))
-	if err == nil && n != size {
-		err = gofakes3.ErrIncompleteBody
-	}
-	if err == nil {
-		err = d.Link(bucket, key, meta, "", []Body{body})
-	}
-	if err != nil {
-		return result, errors.Join(err, body.Discard())
-	}
-	return result, nil
+	conditions *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {
+	return gofakes3.PutObjectResult{}, putObject(d, bucket, key, meta, input, size, conditions)
 }
 
 // DeleteObject implements [gofakes3.Backend].
@@ -212,14 +195,8 @@ func (d *Dir) DeleteObject(bucket, key string) (result gofakes3.ObjectDeleteResu
 }
 
 // DeleteMulti implements [gofakes3.Backend].
-func (d *Dir) DeleteMulti(bucket string, keys ...string) (result gofakes3.MultiDeleteResult, err error) {
-	for _, key := range keys {
-		if _, err := d.DeleteObject(bucket, key); err != nil {
-			return result, err
-		}
-		result.Deleted = append(result.Deleted, gofakes3.ObjectID{Key: key})
-	}
-	return result, nil
+func (d *Dir) DeleteMulti(bucket string, keys ...string) (gofakes3.MultiDeleteResult, error) {
+	return deleteMulti(d, bucket, keys)
 }
 
 // CopyObject implements [gofakes3.Backend].
@@ -229,32 +206,14 @@ func (d *Dir) CopyObject(srcBucket, srcKey, dstBucket, dstKey string, meta map[s
 
 // ListBucket implements [gofakes3.Backend]. Delimiters are not implemented: callers group by themselves.
 func (d *Dir) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.ListBucketPage) (*gofakes3.ObjectList, error) {
-	if prefix == nil {
-		prefix = &gofakes3.Prefix{}
-	}
-	if prefix.HasDelimiter {
-		return nil, gofakes3.ErrNotImplemented
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	b, err := d.bucket(name)
 	if err != nil {
 		return nil, err
 	}
-	list := gofakes3.NewObjectList()
-	start := max(prefix.Prefix, page.Marker)
-	i, found := slices.BinarySearch(b.keys, start)
-	if found && start == page.Marker && page.Marker != "" {
-		i++
-	}
-	for ; i < len(b.keys) && strings.HasPrefix(b.keys[i], prefix.Prefix); i++ {
-		if page.MaxKeys > 0 && int64(len(list.Contents)) == page.MaxKeys {
-			list.IsTruncated = true
-			list.NextMarker = list.Contents[len(list.Contents)-1].Key
-			break
-		}
-		o := b.objects[b.keys[i]]
-		list.Add(&gofakes3.Content{Key: o.Key, Size: o.Size, LastModified: gofakes3.NewContentTime(o.Modified)})
-	}
-	return list, nil
+	return listKeys(b.keys, prefix, page, func(key string) *gofakes3.Content {
+		o := b.objects[key]
+		return &gofakes3.Content{Key: o.Key, Size: o.Size, LastModified: gofakes3.NewContentTime(o.Modified)}
+	})
 }

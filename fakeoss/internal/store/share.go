@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"io"
 	"os"
 
@@ -30,20 +29,3 @@ func (d *Dir) Share(bucket, key string) ([]Body, error) {
 
 // Open implements [Body].
 func (b *fileBody) Open() (io.ReadCloser, error) { return os.Open(b.d.path(dataDir, b.name)) }
-
-// Share implements [Store]. It copies the bytes, since s3mem keeps its own to itself.
-func (m *Memory) Share(bucket, key string) ([]Body, error) {
-	o, err := m.GetObject(bucket, key, nil)
-	if err != nil {
-		return nil, err
-	}
-	b := &memoryBody{}
-	_, err = io.Copy(b, o.Contents)
-	if err = errors.Join(err, o.Contents.Close()); err != nil {
-		return nil, err
-	}
-	return []Body{b}, nil
-}
-
-// Open implements [Body].
-func (b *memoryBody) Open() (io.ReadCloser, error) { return io.NopCloser(b.reader()), nil }

@@ -1,0 +1,6 @@
+//go:build !race
+
+package fakeoss_test
+
+// raceFactor is how much more memory and time the race detector takes, about.
+const raceFactor = 1
