@@ -463,3 +463,26 @@ func TestFoundLateRecordAtTheEnd(t *testing.T) {
 	mustUpload(t, objects, l, src, inParts())
 	checkClean(t, objects, logs)
 }
+
+// A newer driver takes over from one that is busy writing records.
+func TestFoundTakeOver(t *testing.T) {
+	objects, logs, src := newStore(), bare{checkpoint.NewMemory()}, newSource(bytesOf(1, 4*partSize))
+	mustFail(t, &tap{inner: objects, before: stopAt("UploadPart", 2)}, logs, src, inParts(), errCut)
+	n := 0
+	l := &logTap{inner: logs, before: func(c call) error {
+		if c.op != "Append" || n == 20 {
+			return nil
+		}
+		n++ // the older appends a record between each Load and Append of the newer
+		var id string
+		for i := range logs.IDs(t.Context()) {
+			id = i
+		}
+		recs, err := logs.Load(t.Context(), id)
+		if err != nil {
+			return err
+		}
+		return logs.Append(t.Context(), id, len(recs), recs[len(recs)-1])
+	}}
+	mustUpload(t, objects, l, src, inParts())
+}
