@@ -44,6 +44,10 @@ var (
 	responseQuery = words(`response-content-type response-content-language response-expires response-cache-control
 		response-content-disposition response-content-encoding`)
 
+	// ofObject are headers of the object to be that belong to Initiate, and that ali-oss repeats with each part and with
+	// Complete. They are ignored there, but for the two that Complete takes (x-oss-object-acl, x-oss-forbid-overwrite).
+	ofObject = words("x-oss-meta- x-oss-object-acl x-oss-tagging x-oss-forbid-overwrite")
+
 	// harmless are the parameters and headers that any request may have: those of the signature, and two that change
 	// neither what is stored nor what is answered (a speed limit, and who pays).
 	harmless = words(`OSSAccessKeyId Expires Signature security-token x-oss-signature-version x-oss-credential x-oss-date
@@ -81,10 +85,10 @@ func operations() []operation {
 
 		{"InitiateMultipartUpload", "POST", object, words("uploads"), words("sequential encoding-type"), writeHeaders, writeObject, (*call).initiate},
 		{"UploadPart", "PUT", object, words("partNumber uploadId"), nil,
-			words("x-oss-hash-crc64ecma x-oss-server-side-encryption"), writeObject, (*call).uploadPart},
+			append(words("x-oss-hash-crc64ecma x-oss-server-side-encryption"), ofObject...), writeObject, (*call).uploadPart},
 		{"ListParts", "GET", object, words("uploadId"), words("max-parts part-number-marker encoding-type"), nil, private, (*call).listParts},
 		{"CompleteMultipartUpload", "POST", object, words("uploadId"), words("encoding-type"),
-			words("x-oss-complete-all x-oss-forbid-overwrite x-oss-object-acl x-oss-hash-crc64ecma"), writeObject, (*call).complete},
+			append(words("x-oss-complete-all x-oss-hash-crc64ecma"), ofObject...), writeObject, (*call).complete},
 		{"AbortMultipartUpload", "DELETE", object, words("uploadId"), nil, nil, private, (*call).abort},
 	}
 }
