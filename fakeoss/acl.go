@@ -6,40 +6,53 @@ import (
 	"strings"
 )
 
-// authorize lets a signed caller do everything, and an anonymous one what the ACLs grant.
+// authorize lets a signed caller do everything, and an anonymous one what the ACLs grant, as far as the policy does not object.
 func (c *call) authorize() error {
-	if c.signed {
-		return nil
+	if !c.signed {
+		granted, err := c.granted()
+		if err != nil {
+			return err
+		}
+		if !granted {
+			return errAccessDenied("You have no right to access this object because of bucket acl.", "0003-00000001")
+		}
 	}
-	granted, err := c.granted()
-	if err != nil {
-		return err
-	}
-	if !granted {
-		return errAccessDenied("You have no right to access this object because of bucket acl.", "0003-00000001")
-	}
-	return nil
+	return c.permit()
 }
 
 func (c *call) granted() (bool, error) {
 	if c.op.access == private || c.target.bucket == "" || c.op.name == "PutBucket" {
 		return false, nil
 	}
-	b, err := c.h.bucketMeta(c.target.bucket)
+	if c.op.copies() {
+		src, err := c.copySource()
+		if err != nil {
+			return false, err
+		}
+		if ok, err := c.h.grants(src.bucket, src.key, readObject); !ok || err != nil {
+			return false, err
+		}
+	}
+	return c.h.grants(c.target.bucket, c.target.key, c.op.access)
+}
+
+// grants tells whether the ACLs let everybody do something.
+func (h *Handler) grants(bucket, key string, wanted access) (bool, error) {
+	b, err := h.bucketMeta(bucket)
 	if err != nil {
 		return false, err
 	}
 	acl := b.ACL
-	if c.target.key != "" {
+	if key != "" {
 		// The ACL of an object, if it has one, counts instead of the bucket's. A write makes a new object.
-		if m, err := c.h.stat(c.target.bucket, c.target.key); err == nil && m.ACL != "" && m.ACL != objectACLs[0] {
+		if m, err := h.stat(bucket, key); err == nil && m.ACL != "" && m.ACL != objectACLs[0] {
 			acl = m.ACL
 		}
 	}
-	switch c.op.access {
+	switch wanted {
 	case readObject, readBucket:
 		return strings.HasPrefix(acl, "public-read"), nil
-	case writeObject:
+	case writeObject, writeBucket:
 		return acl == "public-read-write", nil
 	}
 	return false, nil
@@ -71,7 +84,7 @@ func (c *call) putObjectACL() (*answer, error) {
 		return nil, err
 	}
 	if acl == "" {
-		return nil, errBadRequest("MissingArgument", "Missing Some Required Arguments.").with("ArgumentName", "x-oss-object-acl")
+		return nil, errMissingArgument("x-oss-object-acl")
 	}
 	if err := c.change(func(m *objectMeta) { m.ACL = acl }); err != nil {
 		return nil, err
@@ -87,11 +100,14 @@ func (c *call) getObjectACL() (*answer, error) {
 	if m.ACL == "" {
 		m.ACL = objectACLs[0]
 	}
-	return document(&struct {
-		XMLName xml.Name `xml:"AccessControlPolicy"`
-		Owner   owner    `xml:"Owner"`
-		Grant   string   `xml:"AccessControlList>Grant"`
-	}{Owner: theOwner, Grant: m.ACL})
+	return document(&accessControlXML{Owner: theOwner, Grant: m.ACL})
+}
+
+// accessControlXML is the ACL of an object or a bucket.
+type accessControlXML struct {
+	XMLName xml.Name `xml:"AccessControlPolicy"`
+	Owner   owner    `xml:"Owner"`
+	Grant   string   `xml:"AccessControlList>Grant"`
 }
 
 type taggingXML struct {

@@ -29,7 +29,7 @@ func (h *Handler) resolve(r *http.Request) (target, error) {
 
 	if bucket, ok := h.cnames[host]; ok {
 		key, err := unescapeKey(strings.TrimPrefix(path, "/"))
-		return target{bucket: bucket, key: key, endpoint: r.Host}, err
+		return target{bucket: bucket, key: key, endpoint: localEndpoint(r)}, err
 	}
 	t := target{endpoint: r.Host}
 	if net.ParseIP(host) == nil {
@@ -50,6 +50,14 @@ func (h *Handler) resolve(r *http.Request) (target, error) {
 	}
 	t.key, err = unescapeKey(key)
 	return t, err
+}
+
+// localEndpoint is the address of the socket that a request came to. A CNAME cannot stand for it: there the path has no bucket.
+func localEndpoint(r *http.Request) string {
+	if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		return a.String()
+	}
+	return r.Host
 }
 
 func (h *Handler) isEndpoint(host string) bool {
@@ -127,7 +135,7 @@ func (t target) check(region string) error {
 			with("Bucket", t.bucket).with("Endpoint", "oss-"+region+".aliyuncs.com")
 	}
 	if t.key != "" && !validKey(t.key) {
-		return errBadRequest("InvalidObjectName", "The specified object is not valid.").with("ObjectName", t.key)
+		return errInvalidObjectName(t.key)
 	}
 	return nil
 }

@@ -27,9 +27,10 @@ type claim struct {
 func (c *call) authenticate() (signed bool, err error) {
 	header := c.r.Header.Get("Authorization")
 	v1URL := c.query.has("OSSAccessKeyId") || c.query.has("Signature")
-	v4URL := c.query.has("x-oss-signature-version") || c.query.has("x-oss-signature")
-	if header != "" && (v1URL || v4URL) {
-		return false, errInvalidArgument("", "", "Only one auth mechanism allowed; credentials are in the header and in the URL.")
+	v2URL := c.query.get("x-oss-signature-version") == versionV2
+	v4URL := !v2URL && (c.query.has("x-oss-signature-version") || c.query.has("x-oss-signature"))
+	if header != "" && (v1URL || v2URL || v4URL) || v1URL && (v2URL || v4URL) {
+		return false, errInvalidArgument("", "", "Only one auth mechanism allowed; credentials are there twice, in the header or in the URL.")
 	}
 	var who claim
 	switch {
@@ -37,11 +38,12 @@ func (c *call) authenticate() (signed bool, err error) {
 		who, err = c.claimV4Header(strings.TrimPrefix(header, "OSS4-HMAC-SHA256 "))
 	case strings.HasPrefix(header, "OSS "):
 		who, err = c.claimV1Header(strings.TrimPrefix(header, "OSS "))
+	case strings.HasPrefix(header, "OSS2 "):
+		who, err = c.claimV2Header(strings.TrimPrefix(header, "OSS2 "))
 	case header != "":
-		err = errInvalidArgument("Authorization", "", "Authorization header is invalid.")
-		if strings.HasPrefix(header, "OSS2 ") {
-			err = errNotImplemented("signature version", "OSS2")
-		}
+		err = errAuthorization()
+	case v2URL:
+		who, err = c.claimV2URL()
 	case v4URL:
 		who, err = c.claimV4URL()
 	case v1URL:
@@ -60,6 +62,7 @@ func (c *call) authenticate() (signed bool, err error) {
 	if subtle.ConstantTimeCompare([]byte(signature), []byte(who.signature)) != 1 {
 		return false, errSignature(who, stringToSign, canonical)
 	}
+	c.accessKeyID = cred.AccessKeyID
 	return true, nil
 }
 
@@ -94,6 +97,11 @@ func (c *call) credential(who claim) (Credential, error) {
 	return Credential{}, errForbidden("InvalidAccessKeyId",
 		"The OSS Access Key Id you provided does not exist in our records.", "0002-00000902").
 		with("OSSAccessKeyId", who.accessKeyID)
+}
+
+// errAuthorization: the header is not of one of the three forms.
+func errAuthorization() *serviceError {
+	return errInvalidArgument("Authorization", "", "Authorization header is invalid.")
 }
 
 func errForbidden(code, message, ec string) *serviceError {

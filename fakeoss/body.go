@@ -84,8 +84,7 @@ type received struct {
 // nothing behind.
 func (c *call) receive(limit int64) (_ *received, err error) {
 	if c.r.ContentLength == 0 && c.r.Header.Get("Content-Length") == "" && len(c.r.TransferEncoding) == 0 {
-		return nil, &serviceError{status: http.StatusLengthRequired, code: "MissingContentLength", ec: "0017-00000101",
-			message: "You must provide the Content-Length HTTP header."}
+		return nil, errMissingContentLength()
 	}
 	if c.r.ContentLength > limit {
 		return nil, errTooLarge(c.r.ContentLength, limit)

@@ -14,20 +14,21 @@ import (
 
 // call is one request on its way through the server.
 type call struct {
-	h       *Handler
-	w       http.ResponseWriter
-	r       *http.Request
-	op      *operation
-	target  target
-	query   query
-	id      string // the request's ID
-	begun   time.Time
-	signed  bool // false: anonymous
-	body    *requestBody
-	entry   *record
-	fault   *plan       // the fault that this request met, or nil
-	held    *heldEffect // the effect that waits for other requests, or nil
-	severed bool        // the connection is gone: there is nobody to answer
+	h           *Handler
+	w           http.ResponseWriter
+	r           *http.Request
+	op          *operation
+	target      target
+	query       query
+	id          string // the request's ID
+	begun       time.Time
+	signed      bool   // false: anonymous
+	accessKeyID string // of who signed
+	body        *requestBody
+	entry       *record
+	fault       *plan       // the fault that this request met, or nil
+	held        *heldEffect // the effect that waits for other requests, or nil
+	severed     bool        // the connection is gone: there is nobody to answer
 }
 
 // answer is a response that is not sent yet.

@@ -4,7 +4,9 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,6 +31,10 @@ type listedPart struct {
 
 func (c *call) complete() (*answer, error) {
 	enc, encodingType, err := c.encoding()
+	if err != nil {
+		return nil, err
+	}
+	cb, err := c.callback()
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +102,7 @@ func (c *call) complete() (*answer, error) {
 	m.writeSums(a)
 	// The Content-MD5 is that of the answer, not of the object.
 	sum := md5.Sum(a.body)
-	return a.set("Content-MD5", base64.StdEncoding.EncodeToString(sum[:])), nil
+	return c.notify(cb, m, a.set("Content-MD5", base64.StdEncoding.EncodeToString(sum[:])))
 }
 
 // pick returns the parts of the upload that are listed, after checking the list. The upload is locked.
@@ -153,6 +159,13 @@ func (c *call) assemble(up *upload, parts []*part, acl string) (*objectMeta, err
 		used[p.Number] = true
 	}
 	m.ETag = fmt.Sprintf("%X-%d", etags.Sum(nil), len(parts))
+	if up.meta.Sequential {
+		sum, err := md5Of(bodies)
+		if err != nil {
+			return nil, err
+		}
+		m.MD5 = sum
+	}
 	if err := c.checkCRC(m.CRC64); err != nil {
 		return nil, err
 	}
@@ -161,4 +174,21 @@ func (c *call) assemble(up *upload, parts []*part, acl string) (*objectMeta, err
 	}
 	c.h.endUpload(up, used)
 	return &m, nil
+}
+
+// md5Of is the MD5 of bodies, one after the other. Only an object whose parts came in order has one at the service, where it is
+// computed as they come; here they are read once more.
+func md5Of(bodies []store.Body) ([]byte, error) {
+	sum := md5.New()
+	for _, b := range bodies {
+		r, err := b.Open()
+		if err != nil {
+			return nil, err
+		}
+		_, err = io.Copy(sum, r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return sum.Sum(nil), nil
 }

@@ -20,13 +20,16 @@ type serviceError struct {
 	header  http.Header // what the answer carries beside the usual
 }
 
-type element struct{ name, value string }
+type element struct {
+	name, value string
+	children    []element // instead of value
+}
 
 func (e *serviceError) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.code, e.message) }
 
 // with adds an element to the error.
 func (e *serviceError) with(name, value string) *serviceError {
-	e.detail = append(e.detail, element{name, value})
+	e.detail = append(e.detail, element{name: name, value: value})
 	return e
 }
 
@@ -53,7 +56,15 @@ func (e *serviceError) document(requestID, host string) []byte {
 	line("RequestId", requestID)
 	line("HostId", host)
 	for _, d := range e.detail {
-		line(d.name, d.value)
+		if d.children == nil {
+			line(d.name, d.value)
+			continue
+		}
+		b.WriteString("  <" + d.name + ">\n")
+		for _, child := range d.children {
+			line(child.name, child.value)
+		}
+		b.WriteString("  </" + d.name + ">\n")
 	}
 	if e.ec != "" {
 		line("EC", e.ec)
@@ -97,6 +108,19 @@ func errInvalidArgument(name, value, message string) *serviceError {
 
 func errBadRequest(code, message string) *serviceError {
 	return &serviceError{status: http.StatusBadRequest, code: code, message: message}
+}
+
+func errMissingArgument(name string) *serviceError {
+	return errBadRequest("MissingArgument", "Missing Some Required Arguments.").with("ArgumentName", name)
+}
+
+func errMissingContentLength() *serviceError {
+	return &serviceError{status: http.StatusLengthRequired, code: "MissingContentLength", ec: "0017-00000101",
+		message: "You must provide the Content-Length HTTP header."}
+}
+
+func errInvalidObjectName(key string) *serviceError {
+	return errBadRequest("InvalidObjectName", "The specified object is not valid.").with("ObjectName", key)
 }
 
 func errMalformedXML() *serviceError {

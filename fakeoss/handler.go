@@ -23,6 +23,7 @@ type Handler struct {
 	clock       func() time.Time
 	operations  []operation
 	loose       bool
+	policy      func(PolicyRequest) bool
 	logger      *slog.Logger
 
 	store   store.Store
@@ -56,6 +57,7 @@ func New(opts *Options) (*Handler, error) {
 		clock:       opts.Clock,
 		operations:  operations(),
 		loose:       opts.Loose,
+		policy:      opts.Policy,
 		logger:      opts.Logger,
 		closed:      make(chan struct{}),
 	}
@@ -204,7 +206,7 @@ func (c *call) serve() (_ *answer, err error) {
 	if c.query, err = parseQuery(raw); err != nil {
 		return nil, errBadRequest("InvalidURI", "Couldn't parse the specified URI.")
 	}
-	if c.op, err = c.h.route(c.r.Method, c.target, c.query); err != nil {
+	if c.op, err = c.h.route(c.r.Method, c.target, withCopySource(c.r.Header, c.query)); err != nil {
 		return nil, err
 	}
 	c.entry.operation(c.op.name, c.query.get("uploadId"), c.query.get("partNumber"))

@@ -112,6 +112,20 @@ func newMeta(header http.Header) (*objectMeta, error) {
 	return m, err
 }
 
+// newMeta takes what the request's headers say of the object to be. Without a storage class it gets the bucket's.
+func (c *call) newMeta() (*objectMeta, error) {
+	m, err := newMeta(c.r.Header)
+	if err != nil || c.r.Header.Get("X-Oss-Storage-Class") != "" {
+		return m, err
+	}
+	b, err := c.h.bucketMeta(c.target.bucket)
+	if err != nil {
+		return nil, err
+	}
+	m.Header["x-oss-storage-class"] = b.StorageClass
+	return m, nil
+}
+
 // notInMetaName leaves the underscore in, which the page forbids: SDK v1 sends it unchecked and the service is not known to
 // refuse it.
 func notInMetaName(r rune) bool {
@@ -193,6 +207,9 @@ func (m *objectMeta) write(a *answer) {
 	a.set("Accept-Ranges", "bytes")
 	a.set("Last-Modified", m.Modified.UTC().Format(http.TimeFormat))
 	a.set("x-oss-object-type", m.Type)
+	if m.Type == typeAppendable {
+		a.set(nextPosition, strconv.FormatInt(m.Size, 10))
+	}
 	if len(m.Tags) > 0 {
 		a.set("x-oss-tagging-count", strconv.Itoa(len(m.Tags)))
 	}

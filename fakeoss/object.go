@@ -70,7 +70,11 @@ func (c *call) putObject() (*answer, error) {
 	if err := c.noConditions(); err != nil {
 		return nil, err
 	}
-	m, err := newMeta(c.r.Header)
+	cb, err := c.callback()
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.newMeta()
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +95,7 @@ func (c *call) putObject() (*answer, error) {
 	}
 	a := empty(http.StatusOK)
 	m.writeSums(a)
-	return a, nil
+	return c.notify(cb, m, a)
 }
 
 // noConditions refuses the conditions of reads on a write, as the service does.
@@ -116,7 +120,7 @@ func (c *call) read(withContent bool) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.conditions(m); err != nil {
+	if err := checkConditions(c.r.Header, "", m); err != nil {
 		return nil, err
 	}
 	r, partial, err := parseRange(c.r.Header.Get("Range"), m.Size, c.r.Header.Get("X-Oss-Range-Behavior") == "standard")
@@ -138,6 +142,9 @@ func (c *call) read(withContent bool) (*answer, error) {
 	}
 	a.set("Content-Length", strconv.FormatInt(a.length, 10))
 	if withContent {
+		if err := m.checkState(); err != nil {
+			return nil, err
+		}
 		o, err := c.h.store.GetObject(c.target.bucket, c.target.key, ask)
 		if err != nil {
 			return nil, storeError(err, c.target.bucket, c.target.key)
@@ -147,9 +154,10 @@ func (c *call) read(withContent bool) (*answer, error) {
 	return a, nil
 }
 
-// conditions are checked in the order of RFC 9110, section 13.2.2.
-func (c *call) conditions(m *objectMeta) error {
-	h := c.r.Header
+// checkConditions checks the conditions of a request, or with a prefix those on the source of a copy, in the order of RFC 9110,
+// section 13.2.2.
+func checkConditions(header http.Header, prefix string, m *objectMeta) error {
+	get := func(name string) string { return header.Get(prefix + name) }
 	matches := func(list string) bool {
 		for e := range strings.SplitSeq(list, ",") {
 			if e = strings.Trim(strings.TrimSpace(e), `"`); e == "*" || strings.EqualFold(e, m.ETag) {
@@ -160,18 +168,18 @@ func (c *call) conditions(m *objectMeta) error {
 	}
 	notModified := &serviceError{status: http.StatusNotModified, code: "NotModified", message: "Not modified."}
 	notModified.set("ETag", `"`+m.ETag+`"`).set("Last-Modified", m.Modified.UTC().Format(http.TimeFormat))
-	if v := h.Get("If-Match"); v != "" {
+	if v := get("If-Match"); v != "" {
 		if !matches(v) {
-			return errPreconditionFailed("If-Match")
+			return errPreconditionFailed(prefix + "If-Match")
 		}
-	} else if t, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && m.Modified.After(t) {
-		return errPreconditionFailed("If-Unmodified-Since")
+	} else if t, err := http.ParseTime(get("If-Unmodified-Since")); err == nil && m.Modified.After(t) {
+		return errPreconditionFailed(prefix + "If-Unmodified-Since")
 	}
-	if v := h.Get("If-None-Match"); v != "" {
+	if v := get("If-None-Match"); v != "" {
 		if matches(v) {
 			return notModified
 		}
-	} else if t, err := http.ParseTime(h.Get("If-Modified-Since")); err == nil && !m.Modified.After(t) {
+	} else if t, err := http.ParseTime(get("If-Modified-Since")); err == nil && !m.Modified.After(t) {
 		return notModified
 	}
 	return nil
@@ -208,9 +216,7 @@ func (c *call) getObjectMeta() (*answer, error) {
 
 func (c *call) deleteObject() (*answer, error) {
 	err := c.effect(func() error {
-		defer c.h.lockKey(c.target.bucket, c.target.key)()
-		_, err := c.h.store.DeleteObject(c.target.bucket, c.target.key)
-		return storeError(err, c.target.bucket, c.target.key)
+		return c.h.deleteKey(c.target.bucket, c.target.key)
 	})
 	if err != nil {
 		return nil, err

@@ -35,6 +35,12 @@ type Options struct {
 	// Clock is what the server takes for the time. Nil: [time.Now].
 	Clock func() time.Time
 
+	// Policy is asked for every permission that a request needs, after its signature, or the ACL that lets it do without, was
+	// found in order; false refuses the request with 403 AccessDenied. It is called from several goroutines. Nil: whoever
+	// signs may do everything. A PutObject asks for oss:PutObject on its key, and if it has tags for oss:PutObjectTagging;
+	// a CopyObject for oss:GetObject on its source and oss:PutObject on its key; see the page "RAM Policy" of the service.
+	Policy func(PolicyRequest) bool
+
 	// Loose ignores unknown query parameters and x-oss-* headers. Without it they are refused with 501 NotImplemented,
 	// since a client that relies on one would get another outcome here than from the service.
 	Loose bool

@@ -41,6 +41,8 @@ type operation struct {
 var (
 	writeHeaders = words(`x-oss-meta- x-oss-storage-class x-oss-object-acl x-oss-tagging x-oss-forbid-overwrite
 		x-oss-server-side-encryption x-oss-server-side-encryption-key-id x-oss-server-side-data-encryption`)
+	copyHeaders = words(`x-oss-copy-source x-oss-copy-source-if-match x-oss-copy-source-if-none-match
+		x-oss-copy-source-if-modified-since x-oss-copy-source-if-unmodified-since`)
 	responseQuery = words(`response-content-type response-content-language response-expires response-cache-control
 		response-content-disposition response-content-encoding`)
 
@@ -50,10 +52,17 @@ var (
 
 	// harmless are the parameters and headers that any request may have: those of the signature, and two that change
 	// neither what is stored nor what is answered (a speed limit, and who pays).
-	harmless = words(`OSSAccessKeyId Expires Signature security-token x-oss-signature-version x-oss-credential x-oss-date
+	harmless = words(`OSSAccessKeyId Expires Signature security-token x-oss-signature-version x-oss-credential x-oss-access-key-id x-oss-date
 		x-oss-expires x-oss-additional-headers x-oss-security-token x-oss-signature x-oss-content-sha256
 		x-oss-traffic-limit x-oss-request-payer`)
 )
+
+// selectors are the sub-resources that select an operation of the service.
+var selectors = words(`acl uploads uploadId location cors logging website referer lifecycle delete append tagging objectMeta style
+	replication replicationProgress replicationLocation cname bucketInfo qos qosInfo live status vod symlink restore policy
+	policyStatus stat encryption versions versioning requestPayment inventory worm wormId wormExtend transferAcceleration
+	cloudboxes metaQuery resourceGroup rtc asyncFetch accessPoint accessPointPolicy publicAccessBlock callbackPolicy
+	archiveDirectRead accessmonitor responseHeader httpsConfig regions img udf cleanRestoredObject`)
 
 func words(s string) []string { return strings.Fields(s) }
 
@@ -63,6 +72,8 @@ func operations() []operation {
 		{"ListBuckets", "GET", service, nil, words("prefix marker max-keys"), nil, private, (*call).listBuckets},
 
 		{"PutBucket", "PUT", bucket, nil, nil, words("x-oss-acl"), private, (*call).putBucket},
+		{"PutBucketACL", "PUT", bucket, words("acl"), nil, words("x-oss-acl"), private, (*call).putBucketACL},
+		{"GetBucketACL", "GET", bucket, words("acl"), nil, nil, private, (*call).getBucketACL},
 		{"DeleteBucket", "DELETE", bucket, nil, nil, nil, private, (*call).deleteBucket},
 		{"GetBucketInfo", "GET", bucket, words("bucketInfo"), nil, nil, private, (*call).getBucketInfo},
 		{"GetBucketLocation", "GET", bucket, words("location"), nil, nil, private, (*call).getBucketLocation},
@@ -72,11 +83,18 @@ func operations() []operation {
 		{"ListMultipartUploads", "GET", bucket, words("uploads"),
 			words("prefix delimiter key-marker upload-id-marker max-uploads encoding-type"), nil, private, (*call).listMultipartUploads},
 
-		{"PutObject", "PUT", object, nil, nil, append(words("x-oss-hash-crc64ecma"), writeHeaders...), writeObject, (*call).putObject},
+		{"PutObject", "PUT", object, nil, words("callback callback-var"),
+			append(words("x-oss-hash-crc64ecma x-oss-callback x-oss-callback-var"), writeHeaders...), writeObject, (*call).putObject},
+		{"CopyObject", "PUT", object, words(copySourceName), nil, slices.Concat(writeHeaders, copyHeaders,
+			words("x-oss-metadata-directive x-oss-tagging-directive")), writeObject, (*call).copyObject},
+		{"AppendObject", "POST", object, words("append"), words("position"), slices.DeleteFunc(
+			append(words("x-oss-hash-crc64ecma"), writeHeaders...), func(name string) bool { return name == "x-oss-forbid-overwrite" }),
+			writeObject, (*call).appendObject},
 		{"GetObject", "GET", object, nil, responseQuery, words("x-oss-range-behavior"), readObject, (*call).getObject},
 		{"HeadObject", "HEAD", object, nil, responseQuery, words("x-oss-range-behavior"), readObject, (*call).headObject},
 		{"GetObjectMeta", "HEAD", object, words("objectMeta"), nil, nil, readObject, (*call).getObjectMeta},
 		{"DeleteObject", "DELETE", object, nil, nil, nil, writeObject, (*call).deleteObject},
+		{"DeleteMultipleObjects", "POST", bucket, words("delete"), words("encoding-type"), nil, writeBucket, (*call).deleteMultiple},
 		{"PutObjectACL", "PUT", object, words("acl"), nil, words("x-oss-object-acl"), private, (*call).putObjectACL},
 		{"GetObjectACL", "GET", object, words("acl"), nil, nil, private, (*call).getObjectACL},
 		{"PutObjectTagging", "PUT", object, words("tagging"), nil, nil, private, (*call).putObjectTagging},
@@ -86,9 +104,11 @@ func operations() []operation {
 		{"InitiateMultipartUpload", "POST", object, words("uploads"), words("sequential encoding-type"), writeHeaders, writeObject, (*call).initiate},
 		{"UploadPart", "PUT", object, words("partNumber uploadId"), nil,
 			append(words("x-oss-hash-crc64ecma x-oss-server-side-encryption"), ofObject...), writeObject, (*call).uploadPart},
+		{"UploadPartCopy", "PUT", object, []string{"partNumber", "uploadId", copySourceName}, nil,
+			append(words("x-oss-copy-source-range x-oss-server-side-encryption"), copyHeaders...), writeObject, (*call).uploadPartCopy},
 		{"ListParts", "GET", object, words("uploadId"), words("max-parts part-number-marker encoding-type"), nil, private, (*call).listParts},
-		{"CompleteMultipartUpload", "POST", object, words("uploadId"), words("encoding-type"),
-			append(words("x-oss-complete-all x-oss-hash-crc64ecma"), ofObject...), writeObject, (*call).complete},
+		{"CompleteMultipartUpload", "POST", object, words("uploadId"), words("encoding-type callback callback-var"),
+			append(words("x-oss-complete-all x-oss-hash-crc64ecma x-oss-callback x-oss-callback-var"), ofObject...), writeObject, (*call).complete},
 		{"AbortMultipartUpload", "DELETE", object, words("uploadId"), nil, nil, private, (*call).abort},
 	}
 }
@@ -104,10 +124,14 @@ func (h *Handler) route(method string, t target, q query) (*operation, error) {
 	}
 	var found *operation
 	var allowed []string
+	known := map[string]bool{} // the parameters that select an operation here
 	for i := range h.operations {
 		op := &h.operations[i]
 		if op.level != on {
 			continue
+		}
+		for _, k := range op.selects {
+			known[k] = true
 		}
 		if !slices.ContainsFunc(op.selects, func(k string) bool { return !q.has(k) }) {
 			if !slices.Contains(allowed, op.method) {
@@ -116,6 +140,12 @@ func (h *Handler) route(method string, t target, q query) (*operation, error) {
 			if op.method == method && (found == nil || len(op.selects) > len(found.selects)) {
 				found = op
 			}
+		}
+	}
+	// What selects an operation that this server has not must not end up in another one: DELETE /?lifecycle is no DeleteBucket.
+	for _, p := range q {
+		if slices.Contains(selectors, p.key) && (found == nil && !known[p.key] || found != nil && !slices.Contains(found.selects, p.key)) {
+			return nil, errNotImplemented("sub-resource", p.key)
 		}
 	}
 	if found == nil {

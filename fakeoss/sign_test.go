@@ -123,15 +123,6 @@ func TestSignatureVectors(t *testing.T) {
 	}
 }
 
-func first(s ...string) string {
-	for _, v := range s {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
 func TestParseRange(t *testing.T) {
 	whole := byteRange{}
 	for _, c := range []struct {

@@ -34,13 +34,10 @@ func signedV1(key string) bool { return subresources[key] || strings.HasPrefix(k
 func (c *call) claimV1Header(credential string) (claim, error) {
 	id, signature, ok := strings.Cut(credential, ":")
 	if !ok || id == "" || signature == "" {
-		return claim{}, errInvalidArgument("Authorization", "", "Authorization header is invalid.")
+		return claim{}, errAuthorization()
 	}
 	// x-oss-date stands in for Date where a client cannot set that (browsers); it is in the headers signed as well.
-	date := c.r.Header.Get("X-Oss-Date")
-	if date == "" {
-		date = c.r.Header.Get("Date")
-	}
+	date := first(c.r.Header.Get("X-Oss-Date"), c.r.Header.Get("Date"))
 	sent, err := parseDate(date)
 	if err != nil {
 		return claim{}, errNoDate()

@@ -14,6 +14,9 @@ import (
 const (
 	algorithmV4 = "OSS4-HMAC-SHA256"
 
+	// unsignedPayload is the only value of x-oss-content-sha256 that the page "V4 signature" allows; no body is ever signed.
+	unsignedPayload = "UNSIGNED-PAYLOAD"
+
 	// maxPresignV4 is how long a presigned URL lives at most (EC 0002-00000232).
 	maxPresignV4 = 604800
 )
@@ -58,11 +61,11 @@ func (c *call) claimV4Header(fields string) (claim, error) {
 		case "AdditionalHeaders":
 			additional, hasAdditional = v, true
 		default:
-			return claim{}, errInvalidArgument("Authorization", "", "Authorization header is invalid.")
+			return claim{}, errAuthorization()
 		}
 	}
 	if credential == "" || signature == "" {
-		return claim{}, errInvalidArgument("Authorization", "", "Authorization header is invalid.")
+		return claim{}, errAuthorization()
 	}
 	if hasAdditional && additional == "" {
 		e := errInvalidArgument("", "", "Invalid AdditionalHeaders in Authorization header.")
@@ -70,10 +73,7 @@ func (c *call) claimV4Header(fields string) (claim, error) {
 		return claim{}, e
 	}
 	// SDK v1 sends no x-oss-date, and signs the Date as it stands in its header.
-	date := c.r.Header.Get("X-Oss-Date")
-	if date == "" {
-		date = c.r.Header.Get("Date")
-	}
+	date := first(c.r.Header.Get("X-Oss-Date"), c.r.Header.Get("Date"))
 	sent, err := parseDate(date)
 	if err != nil {
 		return claim{}, errNoDate()
@@ -101,9 +101,6 @@ func (c *call) claimV4URL() (claim, error) {
 		}
 	}
 	if v := c.query.get("x-oss-signature-version"); v != algorithmV4 {
-		if v == "OSS2" {
-			return claim{}, errNotImplemented("signature version", v)
-		}
 		return claim{}, errInvalidArgument("x-oss-signature-version", v, "Invalid signature version.")
 	}
 	date, expires := c.query.get("x-oss-date"), c.query.get("x-oss-expires")
@@ -139,14 +136,12 @@ func (c *call) claimV4URL() (claim, error) {
 }
 
 func (c *call) claimV4(scope scopeV4, date, additional string, q query) (claim, error) {
-	var names []string
-	if additional != "" {
-		names = strings.Split(strings.ToLower(additional), ";")
+	names, err := additionalHeaders(c.r, additional)
+	if err != nil {
+		return claim{}, err
 	}
-	for _, name := range names {
-		if name != "host" && len(c.r.Header.Values(name)) == 0 {
-			return claim{}, errInvalidArgument("AdditionalHeaders", name, "A header named in AdditionalHeaders is missing.")
-		}
+	if v := c.r.Header.Get("X-Oss-Content-Sha256"); v != "" && v != unsignedPayload {
+		return claim{}, errInvalidArgument("x-oss-content-sha256", v, "The value must be "+unsignedPayload+".")
 	}
 	return claim{accessKeyID: scope.accessKeyID, ec: "0002-00000201",
 		sign: func(secret string) (string, string, string) {
@@ -177,23 +172,8 @@ func canonicalRequestV4(r *http.Request, t target, q query, additional []string)
 	if t.bucket != "" {
 		path += t.bucket + "/" + escapePath(t.key)
 	}
-	fields := make([]pair, len(q))
-	for i, p := range q {
-		fields[i] = pair{escape(p.key), escape(p.value)}
-	}
-	slices.SortStableFunc(fields, func(x, y pair) int { return strings.Compare(x.key, y.key) })
 	var b strings.Builder
-	b.WriteString(r.Method + "\n" + path + "\n")
-	for i, p := range fields {
-		if i > 0 {
-			b.WriteByte('&')
-		}
-		b.WriteString(p.key)
-		if p.value != "" {
-			b.WriteString("=" + p.value)
-		}
-	}
-	b.WriteByte('\n')
+	b.WriteString(r.Method + "\n" + path + "\n" + canonicalQuery(q) + "\n")
 	also := map[string]bool{"content-type": true, "content-md5": true}
 	for _, name := range additional {
 		also[name] = true
@@ -201,10 +181,6 @@ func canonicalRequestV4(r *http.Request, t target, q query, additional []string)
 	for _, line := range headerLines(r, also) {
 		b.WriteString(line)
 	}
-	payload := r.Header.Get("X-Oss-Content-Sha256")
-	if payload == "" {
-		payload = "UNSIGNED-PAYLOAD"
-	}
-	b.WriteString("\n" + strings.Join(slices.Sorted(slices.Values(additional)), ";") + "\n" + payload)
+	b.WriteString("\n" + strings.Join(additional, ";") + "\n" + unsignedPayload)
 	return b.String()
 }

@@ -15,7 +15,7 @@ import (
 const maxPartNumber = 10000
 
 func (c *call) initiate() (*answer, error) {
-	m, err := newMeta(c.r.Header)
+	m, err := c.newMeta()
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +64,9 @@ func (c *call) initiate() (*answer, error) {
 }
 
 func (c *call) uploadPart() (*answer, error) {
-	number, err := strconv.Atoi(c.query.get("partNumber"))
-	if err != nil || number < 1 || number > maxPartNumber {
-		e := errInvalidArgument("PartNumber", c.query.get("partNumber"), "Part number must be an integer between 1 and 10000, inclusive.")
-		e.ec = "0017-00000220"
-		return nil, e
-	}
-	if v := c.r.Header.Get("X-Oss-Server-Side-Encryption"); v != "" {
-		return nil, errInvalidArgument("x-oss-server-side-encryption", v, "The encryption is set by InitiateMultipartUpload.")
+	number, err := c.partNumber()
+	if err != nil {
+		return nil, err
 	}
 	up, err := c.h.uploads.find(c.target, c.query.get("uploadId"), ecNoSuchUploadPart)
 	if err != nil {
@@ -82,33 +77,48 @@ func (c *call) uploadPart() (*answer, error) {
 		return nil, err
 	}
 	p := &part{store.Part{Number: number, MD5: in.md5, CRC64: in.crc, Body: in.Body}}
-	err = c.effect(func() error { return c.h.addPart(up, p) })
+	err = c.effect(func() error { return c.h.addPart(up, p, ecNoSuchUploadPart) })
 	if err != nil {
 		c.h.discard(in.Body)
 		return nil, err
 	}
-	return empty(http.StatusOK).
+	a := empty(http.StatusOK)
+	up.writeEncryption(a)
+	return a.
 		set("ETag", `"`+p.etag()+`"`).
 		set("Content-MD5", base64.StdEncoding.EncodeToString(p.MD5[:])).
 		set("x-oss-hash-crc64ecma", strconv.FormatUint(p.CRC64, 10)), nil
 }
 
-// addPart makes p a part of the upload. The store has it before the upload is locked, so that parts wait for the disk side
+// partNumber reads the number of a part, and refuses what both operations that make one refuse.
+func (c *call) partNumber() (int, error) {
+	v := c.query.get("partNumber")
+	number, err := strconv.Atoi(v)
+	if err != nil || number < 1 || number > maxPartNumber {
+		return 0, errInvalidArgument("PartNumber", v, "Part number must be an integer between 1 and 10000, inclusive.").withEC("0017-00000220")
+	}
+	if v := c.r.Header.Get("X-Oss-Server-Side-Encryption"); v != "" {
+		return 0, errInvalidArgument("x-oss-server-side-encryption", v, "The encryption is set by InitiateMultipartUpload.")
+	}
+	return number, nil
+}
+
+// addPart makes p a part of the upload; ec is the detail code of its being over. The store has it before the upload is locked, so that parts wait for the disk side
 // by side; a part that finds the upload over, or a newer one of its number, is discarded by the caller or here.
-func (h *Handler) addPart(up *upload, p *part) error {
+func (h *Handler) addPart(up *upload, p *part, ec string) error {
 	if up.meta.Sequential {
-		return h.addSequential(up, p)
+		return h.addSequential(up, p, ec)
 	}
 	p.Sequence = h.uploads.nextSequence()
 	p.Modified = h.now().UTC().Truncate(time.Second)
-	if err := up.lock(ecNoSuchUploadPart); err != nil {
+	if err := up.lock(ec); err != nil {
 		return err
 	}
 	up.mu.Unlock()
 	if err := h.store.SavePart(up.id, p.Part); err != nil {
 		return err
 	}
-	if err := up.lock(ecNoSuchUploadPart); err != nil {
+	if err := up.lock(ec); err != nil {
 		return err
 	}
 	defer up.mu.Unlock()
@@ -126,8 +136,8 @@ func (h *Handler) addPart(up *upload, p *part) error {
 }
 
 // addSequential takes only the next part: the upload stays locked while it is stored.
-func (h *Handler) addSequential(up *upload, p *part) error {
-	if err := up.lock(ecNoSuchUploadPart); err != nil {
+func (h *Handler) addSequential(up *upload, p *part, ec string) error {
+	if err := up.lock(ec); err != nil {
 		return err
 	}
 	defer up.mu.Unlock()

@@ -48,7 +48,8 @@ func (d *Dir) Link(bucket, key string, meta map[string]string, upload string, bo
 	return err
 }
 
-// publish writes the record of an object and replaces the one that is there.
+// publish writes the record of an object and replaces the one that is there. The record takes over a reference to each of its
+// files.
 func (d *Dir) publish(o *objectRecord) error {
 	if ok, err := d.BucketExists(o.Bucket); err != nil {
 		return err
@@ -72,18 +73,16 @@ func (d *Dir) publish(o *objectRecord) error {
 		// If syncing failed, a power cut may bring the old record back: its data stays until the next Open.
 		return err
 	}
-	return d.drop(old, o)
+	return d.release(old.files()...)
 }
 
-// drop releases the data of an object that was replaced or removed, as far as its successor does not share it.
-func (d *Dir) drop(old, successor *objectRecord) error {
-	var names []string
-	for _, s := range old.Segments {
-		if successor == nil || !slices.Contains(successor.Segments, s) {
-			names = append(names, s.Name)
-		}
+// files are the files of data/ that an object is made of. It holds one reference to each.
+func (o *objectRecord) files() []string {
+	names := make([]string, len(o.Segments))
+	for i, s := range o.Segments {
+		names[i] = s.Name
 	}
-	return d.release(names...)
+	return names
 }
 
 // onDisk tells whether the record of o was written, though writing it gave an error.
@@ -108,7 +107,12 @@ func (d *Dir) SetMeta(bucket, key string, meta map[string]string) error {
 	}
 	changed := *o
 	changed.Meta = meta
-	return d.publish(&changed)
+	d.retain(changed.files()...)
+	err = d.publish(&changed)
+	if err != nil && !d.published(&changed) {
+		err = errors.Join(err, d.release(changed.files()...))
+	}
+	return err
 }
 
 func (d *Dir) find(bucket, key string) (*objectRecord, error) {
@@ -204,7 +208,7 @@ func (d *Dir) DeleteObject(bucket, key string) (result gofakes3.ObjectDeleteResu
 		b.keys = slices.Delete(b.keys, i, i+1)
 	}
 	d.mu.Unlock()
-	return result, d.drop(o, nil)
+	return result, d.release(o.files()...)
 }
 
 // DeleteMulti implements [gofakes3.Backend].

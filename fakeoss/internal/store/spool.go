@@ -52,10 +52,12 @@ func (b *fileBody) seal() error {
 	return err
 }
 
-func (d *Dir) retain(name string) {
+func (d *Dir) retain(names ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.refs[name]++
+	for _, name := range names {
+		d.refs[name]++
+	}
 }
 
 // release gives a reference back, and removes the file with the last one. A file that a crash keeps from being removed is

@@ -32,6 +32,10 @@ type Store interface {
 	// are the caller's to discard.
 	Link(bucket, key string, meta map[string]string, upload string, bodies []Body) error
 
+	// Share returns the bytes of an object as bodies of their own, for Link to make another object of, or the same one with
+	// more at its end. What becomes of the object does not touch them.
+	Share(bucket, key string) ([]Body, error)
+
 	// SetMeta replaces the metadata of an object.
 	SetMeta(bucket, key string, meta map[string]string) error
 
@@ -62,6 +66,9 @@ type Body interface {
 
 	// Size is the number of bytes written.
 	Size() int64
+
+	// Open reads the body, which must be a part that SavePart has taken over, or shared.
+	Open() (io.ReadCloser, error)
 
 	// Discard removes the body. Nothing may use it afterwards.
 	Discard() error
