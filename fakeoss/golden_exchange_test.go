@@ -276,7 +276,7 @@ func stringV1(r *http.Request, date string) string {
 		s += bucket + "/" + key
 	}
 	signed := strings.Fields(`acl append bucketInfo callback callback-var continuation-token delete location objectMeta partNumber position
-		response-content-type security-token sequential symlink restore tagging uploadId uploads`)
+		response-content-type security-token sequential symlink restore tagging uploadId uploads versionId`)
 	mark := "?"
 	for _, k := range slices.Sorted(maps.Keys(r.URL.Query())) {
 		if !slices.Contains(signed, k) {

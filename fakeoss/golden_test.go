@@ -41,6 +41,8 @@ func goldenServer(t *testing.T, kind string) *fakeoss.TestServer {
 	case "":
 	case "loose":
 		opts.Loose = true
+	case "policy":
+		opts.Policy = func(p fakeoss.PolicyRequest) bool { return p.Action != "oss:PutObject" || p.Key != "denied" }
 	case "100 buckets":
 		for i := 1; i < 100; i++ {
 			opts.Buckets = append(opts.Buckets, fmt.Sprintf("golden-%d", i))
@@ -72,10 +74,11 @@ type goldenCovers struct{ operations, codes map[string]bool }
 
 // TestGolden replays the requests of all files in testdata/golden, each signed anew, and compares the answers.
 //
-// A file begins with comment lines: what it shows, "# Source:" with the evidence (the tags are explained in
-// docs/fidelity.md), and "# Server:" if it needs a special one. Requests under "--- given" prepare; the one under
-// "--- request" is answered by "--- response". In a request {V1} and {V4} stand for a signature, {V1 name} for one with
-// another of goldenCredentials, {upload} for the ID of the last upload begun, {bytes n} for n bytes.
+// A file is called by the operation that it shows, or by "error-" and the code. It begins with comment lines: what it shows,
+// "# Source:" with the evidence (docs/fidelity.md explains the tags), and "# Server:" if it needs a special one. Requests
+// under "--- given" prepare; the one under "--- request" is answered by "--- response". In a request {V1} and {V4} stand
+// for a signature, {V1 name} for one with another of goldenCredentials, {V1 URL} for that of a URL, {upload} and {upload 2}
+// for the IDs of the uploads begun, {next} for the last continuation token, {bytes n} for n bytes.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/golden/*.http")
 	if err != nil || len(files) == 0 {
@@ -125,9 +128,15 @@ func testGolden(t *testing.T, file string, covers goldenCovers) {
 	got := x.send(g.request)
 	if journal := srv.Journal(); len(journal) != len(g.given)+1 {
 		t.Errorf("%d requests arrived, want %d", len(journal), len(g.given)+1)
-	} else if last := journal[len(journal)-1]; last.Code != "" {
+	} else if last := journal[len(journal)-1]; strings.HasPrefix(filepath.Base(file), "error-") {
+		if code := strings.FieldsFunc(filepath.Base(file), func(r rune) bool { return r == '-' || r == '.' })[1]; last.Code != code {
+			t.Fatalf("the answer is %d %s, and the file is called %s", last.Status, last.Code, file)
+		}
 		covers.codes[last.Code] = true
 	} else {
+		if last.Status >= 400 {
+			t.Fatalf("the answer is %d %s, where the file's name promises success", last.Status, last.Code)
+		}
 		covers.operations[last.Operation] = true
 	}
 	if *update {
