@@ -33,7 +33,7 @@ type operation struct {
 	level   level
 	selects []string // the query parameters that together select the operation
 	query   []string // other query parameters that it knows
-	headers []string // x-oss-* headers that it knows; "x-oss-meta-" stands for all that begin so
+	headers []string // x-oss-* headers that it knows; one that ends in a hyphen stands for all that begin so
 	access  access
 	serve   func(c *call) (*answer, error)
 }
@@ -85,8 +85,9 @@ func operations() []operation {
 
 		{"PutObject", "PUT", object, nil, words("callback callback-var"),
 			append(words("x-oss-hash-crc64ecma x-oss-callback x-oss-callback-var"), writeHeaders...), writeObject, (*call).putObject},
+		// ali-oss sends every header of a copy a second time, with the prefix x-oss-copy-source-.
 		{"CopyObject", "PUT", object, words(copySourceName), nil, slices.Concat(writeHeaders, copyHeaders,
-			words("x-oss-metadata-directive x-oss-tagging-directive")), writeObject, (*call).copyObject},
+			words("x-oss-copy-source- x-oss-metadata-directive x-oss-tagging-directive")), writeObject, (*call).copyObject},
 		{"AppendObject", "POST", object, words("append"), words("position"), slices.DeleteFunc(
 			append(words("x-oss-hash-crc64ecma"), writeHeaders...), func(name string) bool { return name == "x-oss-forbid-overwrite" }),
 			writeObject, (*call).appendObject},
@@ -169,7 +170,7 @@ func (op *operation) known(header http.Header, q query) error {
 		if !strings.HasPrefix(name, "x-oss-") || slices.Contains(harmless, name) || slices.Contains(op.headers, name) {
 			continue
 		}
-		if strings.HasPrefix(name, "x-oss-meta-") && slices.Contains(op.headers, "x-oss-meta-") {
+		if slices.ContainsFunc(op.headers, func(h string) bool { return strings.HasSuffix(h, "-") && strings.HasPrefix(name, h) }) {
 			continue
 		}
 		return errNotImplemented("header", name)

@@ -39,7 +39,7 @@ func TestJavaScript(t *testing.T) {
 	for op := range strings.FieldsSeq(`PutObject GetObject HeadObject GetObjectMeta DeleteObject PutObjectACL GetObjectACL
 		PutObjectTagging GetObjectTagging DeleteObjectTagging ListObjects ListObjectsV2 InitiateMultipartUpload UploadPart ListParts
 		ListMultipartUploads CompleteMultipartUpload AbortMultipartUpload PutBucket GetBucketInfo GetBucketLocation ListBuckets
-		DeleteBucket`) {
+		DeleteBucket CopyObject UploadPartCopy AppendObject DeleteMultipleObjects PutBucketACL GetBucketACL`) {
 		if done[op] == 0 {
 			t.Errorf("no successful %s", op)
 		}

@@ -241,9 +241,53 @@ async function buckets(store, options) {
   await assert.rejects(store.getBucketInfo(name), refused('NoSuchBucket', 404));
 }
 
+// copy (COPY, REPLACE, conditions), append, deleteMulti (loud and quiet), multipartUploadCopy, uploadPartCopy, putBucketACL,
+// getBucketACL
+async function copies(store, options) {
+  const data = random(3 * partSize + 1);
+  await store.put(odd, data, { meta: { a: 'b' } });
+  await store.copy('copied', odd);
+  let got = await store.get('copied');
+  assert.ok(got.content.equals(data));
+  assert.equal(got.res.headers['x-oss-meta-a'], 'b');
+  await store.copy('copied', `/clients/${odd}`, { meta: { a: 'c' } });
+  assert.deepEqual((await store.head('copied')).meta, { a: 'c' });
+  await assert.rejects(store.copy('copied', 'missing'), refused('NoSuchKey', 404));
+  await assert.rejects(store.copy('copied', odd, { headers: { 'If-Match': '"0"' } }), refused('PreconditionFailed', 412));
+  const same = await store.copy('copied', odd, { headers: { 'If-None-Match': got.res.headers.etag } });
+  assert.equal(same.res.status, 304);
+  await store.copy('copied', odd, { headers: { 'Cache-Control': 'no-cache', 'Content-Disposition': 'attachment' } });
+  got = await store.head('copied');
+  assert.equal(got.res.headers['cache-control'], 'no-cache');
+  assert.equal(got.res.headers['content-disposition'], 'attachment');
+
+  await store.multipartUploadCopy('parts', { sourceKey: odd, sourceBucketName: 'clients' }, { partSize });
+  assert.ok((await store.get('parts')).content.equals(data));
+
+  const first = await store.append('log', Buffer.from('one,'));
+  assert.equal(first.nextAppendPosition, '4');
+  const second = await store.append('log', Buffer.from('two'), { position: first.nextAppendPosition });
+  assert.equal(second.nextAppendPosition, '7');
+  assert.equal((await store.get('log')).content.toString(), 'one,two');
+  await assert.rejects(store.append('log', Buffer.from('x'), { position: 1 }), refused('PositionNotEqualToLength', 409));
+  await assert.rejects(store.append('parts', Buffer.from('x')), refused('ObjectNotAppendable', 409));
+
+  const deleted = await store.deleteMulti(['copied', 'parts', 'missing']);
+  assert.deepEqual(deleted.deleted.map(d => d.Key), ['copied', 'parts', 'missing']);
+  const quiet = await store.deleteMulti([odd, 'log'], { quiet: true });
+  assert.deepEqual(quiet.deleted, []);
+  assert.deepEqual((await store.listV2()).objects, []);
+
+  if (!options.cname) {
+    await store.putBucketACL('clients', 'public-read');
+    assert.equal((await store.getBucketACL('clients')).acl, 'public-read');
+    await store.putBucketACL('clients', 'private');
+  }
+}
+
 for (const [style, address] of Object.entries(styles)) {
   for (const [version, signature] of Object.entries(versions)) {
-    for (const run of [objects, lists, multipart, presigned, buckets]) {
+    for (const run of [objects, lists, multipart, presigned, copies, buckets]) {
       const options = { ...address, ...signature };
       test(`${run.name}/${style}/${version}`, () => run(client(options), options));
     }
