@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +91,15 @@ func TestGolden(t *testing.T) {
 	}
 	if t.Failed() {
 		return
+	}
+	page, err := os.ReadFile("../docs/fidelity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(fakeoss.OperationNames(), errorCodes(t)...) {
+		if !regexp.MustCompile(`\b` + name + `\b`).Match(page) {
+			t.Errorf("docs/fidelity.md does not speak of %s", name)
+		}
 	}
 	t.Run("every operation", func(t *testing.T) {
 		for _, name := range fakeoss.OperationNames() {
