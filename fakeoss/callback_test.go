@@ -37,6 +37,18 @@ func listen(t *testing.T, answer http.HandlerFunc) *listener {
 	return l
 }
 
+// heard is the callback that the request just answered has made: it came before the answer.
+func (l *listener) heard(t *testing.T) (*http.Request, string) {
+	t.Helper()
+	select {
+	case r := <-l.told:
+		return r, <-l.bodies
+	default:
+		t.Fatal("no callback came")
+		return nil, ""
+	}
+}
+
 func says(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -62,8 +74,8 @@ func TestCallback(t *testing.T) {
 		"c": {crcOf([]byte("hello"))}, "n": {""}, "w": {""}}
 	check := func(t *testing.T, wanted url.Values) {
 		t.Helper()
-		r := <-l.told
-		got, err := url.ParseQuery(<-l.bodies)
+		r, body := l.heard(t)
+		got, err := url.ParseQuery(body)
 		if diff := cmp.Diff(wanted, got); diff != "" || err != nil {
 			t.Errorf("callback's body, error %v (-want +got):\n%s", err, diff)
 		}
@@ -99,11 +111,12 @@ func TestCallback(t *testing.T) {
 		if r.body != `{"Status":"OK"}` {
 			t.Errorf("body %q", r.body)
 		}
-		if ct := (<-l.told).Header.Get("Content-Type"); ct != "application/json" {
+		told, body := l.heard(t)
+		if ct := told.Header.Get("Content-Type"); ct != "application/json" {
 			t.Errorf("content type %q", ct)
 		}
 		var got map[string]any
-		if err := json.Unmarshal([]byte(<-l.bodies), &got); err != nil {
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(map[string]any{"o": "m", "s": 5.0, "v": "a&b"}, got); diff != "" {
@@ -137,7 +150,7 @@ func TestCallbackFailed(t *testing.T) {
 	}{
 		{"status", says(502, `{}`), "Error status : 502.", ""},
 		{"created", says(201, `{}`), "Error status : 201.", ""},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 302) }, "Error status : 302.", ""},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) }, "Error status : 302.", ""},
 		{"no JSON", says(200, `ok`), "Response body is not valid json format.", "0007-00000205"},
 		{"empty", says(200, ``), "Response body is not valid json format.", "0007-00000205"},
 		{"no length", func(w http.ResponseWriter, _ *http.Request) {

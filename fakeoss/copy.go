@@ -66,11 +66,6 @@ func (c *call) copySource() (source, error) {
 // readable returns the metadata of the source, if the conditions of the copy hold and the object can be read. The source is
 // locked.
 func (c *call) readable(src source) (*objectMeta, error) {
-	if ok, err := c.h.store.BucketExists(src.bucket); err != nil {
-		return nil, err
-	} else if !ok {
-		return nil, errNoSuchBucket(src.bucket)
-	}
 	m, err := c.h.stat(src.bucket, src.key)
 	if err != nil {
 		return nil, err

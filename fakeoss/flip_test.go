@@ -3,6 +3,7 @@ package fakeoss_test
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,8 +177,8 @@ func TestExpiry(t *testing.T) {
 	start := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	for _, s := range signers(start) {
 		t.Run(s.name(), func(t *testing.T) {
-			now := start
-			srv := fakeoss.NewServer(t, &fakeoss.Options{Buckets: []string{"bucket"}, Clock: func() time.Time { return now },
+			var passed atomic.Int64 // the server looks at its clock after the answer, too
+			srv := fakeoss.NewServer(t, &fakeoss.Options{Buckets: []string{"bucket"}, Clock: func() time.Time { return start.Add(time.Duration(passed.Load())) },
 				Credentials: []fakeoss.Credential{{AccessKeyID: "id", AccessKeySecret: "secret"},
 					{AccessKeyID: "sts", AccessKeySecret: "secret", SecurityToken: "tok+en/=", Expires: start.Add(5 * time.Second)}}})
 			w := &wire{method: "GET", bucket: "bucket", host: strings.TrimPrefix(srv.URL, "http://"), header: map[string]string{"x-extra": "value"}}
@@ -192,7 +193,7 @@ func TestExpiry(t *testing.T) {
 				{time.Minute + time.Second, map[bool]string{true: "AccessDenied", false: map[bool]string{true: "SecurityTokenExpired"}[s.token != ""]}[s.presigned]},
 				{16 * time.Minute, map[bool]string{true: "AccessDenied", false: "RequestTimeTooSkewed"}[s.presigned]},
 			} {
-				now = start.Add(c.after)
+				passed.Store(int64(c.after))
 				if r := w.send(t, srv, ""); r.element("Code") != c.code || c.code != "" && r.StatusCode != 403 {
 					t.Errorf("after %v: %d %s, want %q", c.after, r.StatusCode, r.body, c.code)
 				}

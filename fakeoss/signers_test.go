@@ -78,6 +78,8 @@ func (w *wire) headers(pick func(name string) bool) string {
 }
 
 func joinQuery(fields [][2]string, mapped func(string) string) string {
+	fields = slices.Clone(fields)
+	slices.SortFunc(fields, func(x, y [2]string) int { return strings.Compare(mapped(x[0]), mapped(y[0])) })
 	out := make([]string, len(fields))
 	for i, f := range fields {
 		out[i] = mapped(f[0])
@@ -85,7 +87,6 @@ func joinQuery(fields [][2]string, mapped func(string) string) string {
 			out[i] += "=" + mapped(f[1])
 		}
 	}
-	slices.Sort(out)
 	return strings.Join(out, "&")
 }
 
