@@ -150,7 +150,12 @@ type bucketXML struct {
 	StorageClass       string   `xml:"StorageClass"`
 	DataRedundancyType string   `xml:"DataRedundancyType,omitempty"`
 	Owner              *owner   `xml:"Owner"`
-	ACL                string   `xml:"AccessControlList>Grant,omitempty"`
+	ACL                *grant   `xml:"AccessControlList"`
+}
+
+// grant is the one element of an access control list.
+type grant struct {
+	Grant string `xml:"Grant"`
 }
 
 // describe gives the address at which this server was reached as the bucket's endpoint: clients go on there.
@@ -172,7 +177,7 @@ func (c *call) getBucketInfo() (*answer, error) {
 		return nil, err
 	}
 	b := c.describe(c.target.bucket, m)
-	b.DataRedundancyType, b.Owner, b.ACL = "LRS", &theOwner, m.ACL
+	b.DataRedundancyType, b.Owner, b.ACL = "LRS", &theOwner, &grant{m.ACL}
 	return document(&struct {
 		XMLName xml.Name `xml:"BucketInfo"`
 		Bucket  bucketXML

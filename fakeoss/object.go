@@ -155,7 +155,7 @@ func (c *call) read(withContent bool) (*answer, error) {
 }
 
 // checkConditions checks the conditions of a request, or with a prefix those on the source of a copy, in the order of RFC 9110,
-// section 13.2.2.
+// section 13.2.2. The element Condition has no prefix either way (ali-oss's tests).
 func checkConditions(header http.Header, prefix string, m *objectMeta) error {
 	get := func(name string) string { return header.Get(prefix + name) }
 	matches := func(list string) bool {
@@ -170,10 +170,10 @@ func checkConditions(header http.Header, prefix string, m *objectMeta) error {
 	notModified.set("ETag", `"`+m.ETag+`"`).set("Last-Modified", m.Modified.UTC().Format(http.TimeFormat))
 	if v := get("If-Match"); v != "" {
 		if !matches(v) {
-			return errPreconditionFailed(prefix + "If-Match")
+			return errPreconditionFailed("If-Match")
 		}
 	} else if t, err := http.ParseTime(get("If-Unmodified-Since")); err == nil && m.Modified.After(t) {
-		return errPreconditionFailed(prefix + "If-Unmodified-Since")
+		return errPreconditionFailed("If-Unmodified-Since")
 	}
 	if v := get("If-None-Match"); v != "" {
 		if matches(v) {

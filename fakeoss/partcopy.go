@@ -58,6 +58,8 @@ func (c *call) uploadPartCopy() (*answer, error) {
 		a.set("Content-Range", contentRange)
 	}
 	up.writeEncryption(a)
+	// ali-oss takes the part's ETag from the header, and not from the document.
+	a.set("ETag", `"`+p.etag()+`"`)
 	return a.set("x-oss-hash-crc64ecma", strconv.FormatUint(p.CRC64, 10)), nil
 }
 

@@ -33,7 +33,7 @@ type operation struct {
 	level   level
 	selects []string // the query parameters that together select the operation
 	query   []string // other query parameters that it knows
-	headers []string // x-oss-* headers that it knows; "x-oss-meta-" stands for all that begin so
+	headers []string // x-oss-* headers that it knows; one that ends in a hyphen stands for all that begin so
 	access  access
 	serve   func(c *call) (*answer, error)
 }
@@ -45,6 +45,10 @@ var (
 		x-oss-copy-source-if-modified-since x-oss-copy-source-if-unmodified-since`)
 	responseQuery = words(`response-content-type response-content-language response-expires response-cache-control
 		response-content-disposition response-content-encoding`)
+
+	// ofObject are headers of the object to be that belong to Initiate, and that ali-oss repeats with each part and with
+	// Complete. They are ignored there, but for the two that Complete takes (x-oss-object-acl, x-oss-forbid-overwrite).
+	ofObject = words("x-oss-meta- x-oss-object-acl x-oss-tagging x-oss-forbid-overwrite")
 
 	// harmless are the parameters and headers that any request may have: those of the signature, and two that change
 	// neither what is stored nor what is answered (a speed limit, and who pays).
@@ -81,8 +85,9 @@ func operations() []operation {
 
 		{"PutObject", "PUT", object, nil, words("callback callback-var"),
 			append(words("x-oss-hash-crc64ecma x-oss-callback x-oss-callback-var"), writeHeaders...), writeObject, (*call).putObject},
+		// ali-oss sends every header of a copy a second time, with the prefix x-oss-copy-source-.
 		{"CopyObject", "PUT", object, words(copySourceName), nil, slices.Concat(writeHeaders, copyHeaders,
-			words("x-oss-metadata-directive x-oss-tagging-directive")), writeObject, (*call).copyObject},
+			words("x-oss-copy-source- x-oss-metadata-directive x-oss-tagging-directive")), writeObject, (*call).copyObject},
 		{"AppendObject", "POST", object, words("append"), words("position"), slices.DeleteFunc(
 			append(words("x-oss-hash-crc64ecma"), writeHeaders...), func(name string) bool { return name == "x-oss-forbid-overwrite" }),
 			writeObject, (*call).appendObject},
@@ -99,12 +104,12 @@ func operations() []operation {
 
 		{"InitiateMultipartUpload", "POST", object, words("uploads"), words("sequential encoding-type"), writeHeaders, writeObject, (*call).initiate},
 		{"UploadPart", "PUT", object, words("partNumber uploadId"), nil,
-			words("x-oss-hash-crc64ecma x-oss-server-side-encryption"), writeObject, (*call).uploadPart},
+			append(words("x-oss-hash-crc64ecma x-oss-server-side-encryption"), ofObject...), writeObject, (*call).uploadPart},
 		{"UploadPartCopy", "PUT", object, []string{"partNumber", "uploadId", copySourceName}, nil,
 			append(words("x-oss-copy-source-range x-oss-server-side-encryption"), copyHeaders...), writeObject, (*call).uploadPartCopy},
 		{"ListParts", "GET", object, words("uploadId"), words("max-parts part-number-marker encoding-type"), nil, private, (*call).listParts},
 		{"CompleteMultipartUpload", "POST", object, words("uploadId"), words("encoding-type callback callback-var"),
-			words("x-oss-callback x-oss-callback-var x-oss-complete-all x-oss-forbid-overwrite x-oss-object-acl x-oss-hash-crc64ecma"), writeObject, (*call).complete},
+			append(words("x-oss-complete-all x-oss-hash-crc64ecma x-oss-callback x-oss-callback-var"), ofObject...), writeObject, (*call).complete},
 		{"AbortMultipartUpload", "DELETE", object, words("uploadId"), nil, nil, private, (*call).abort},
 	}
 }
@@ -165,7 +170,7 @@ func (op *operation) known(header http.Header, q query) error {
 		if !strings.HasPrefix(name, "x-oss-") || slices.Contains(harmless, name) || slices.Contains(op.headers, name) {
 			continue
 		}
-		if strings.HasPrefix(name, "x-oss-meta-") && slices.Contains(op.headers, "x-oss-meta-") {
+		if slices.ContainsFunc(op.headers, func(h string) bool { return strings.HasSuffix(h, "-") && strings.HasPrefix(name, h) }) {
 			continue
 		}
 		return errNotImplemented("header", name)

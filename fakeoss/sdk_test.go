@@ -3,6 +3,9 @@ package fakeoss_test
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/aliyun/aliyun-oss-go-sdk/oss"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidemark-go/tidemark/fakeoss"
 )
@@ -60,6 +64,7 @@ func TestSDKUploadFile(t *testing.T) {
 		options []oss.ClientOption
 	}{
 		{"V1", []oss.ClientOption{oss.AuthVersion(oss.AuthV1)}},
+		{"V2", []oss.ClientOption{oss.AuthVersion(oss.AuthV2)}},
 		{"V4", []oss.ClientOption{oss.AuthVersion(oss.AuthV4), oss.Region("cn-hangzhou")}},
 	}
 	for _, store := range []string{"memory", "directory"} {
@@ -97,7 +102,8 @@ func testUploadFile(t *testing.T, client *oss.Client, srv *fakeoss.TestServer, f
 		t.Fatal(err)
 	}
 	checkpoint := oss.Checkpoint(true, filepath.Join(t.TempDir(), "checkpoint"))
-	if err := bucket.UploadFile(key, file, 102400, oss.Routines(2), checkpoint); err == nil {
+	// One routine: a second one whose part fails, too, stays behind forever in the SDK.
+	if err := bucket.UploadFile(key, file, 102400, oss.Routines(1), checkpoint); err == nil {
 		t.Fatal("the first upload succeeded, though part 4 was refused")
 	}
 	if err := bucket.UploadFile(key, file, 102400, oss.Routines(3), checkpoint, oss.ContentType("text/x"), oss.Meta("a", "v")); err != nil {
@@ -140,11 +146,17 @@ func testUploadFile(t *testing.T, client *oss.Client, srv *fakeoss.TestServer, f
 	}
 }
 
-// TestSDKCalls uses what else the SDK has for the operations of this server.
+// TestSDKCalls uses what else the SDK has for the operations of this server: CreateBucket, GetBucketInfo, GetBucketLocation,
+// ListBuckets, SetBucketACL, GetBucketACL, DeleteBucket; PutObject (with a length, empty, nil, in chunks), GetObject (whole, a
+// range), GetObjectDetailedMeta, GetObjectMeta, IsObjectExist, DownloadFile, PutObjectTagging, GetObjectTagging,
+// DeleteObjectTagging, SetObjectACL, GetObjectACL, CopyObject, CopyObjectTo, SetObjectMeta, CopyFile, AppendObject, SignURL
+// (PutObjectWithURL, GetObjectWithURL), ListObjects, ListObjectsV2, DeleteObject, DeleteObjects; InitiateMultipartUpload,
+// UploadPart, UploadPartCopy, ListUploadedParts, ListMultipartUploads, CompleteMultipartUpload, AbortMultipartUpload.
 func TestSDKCalls(t *testing.T) {
 	eachStore(t, func(t *testing.T, srv *fakeoss.TestServer) {
 		for name, options := range map[string][]oss.ClientOption{
 			"V1": {oss.AuthVersion(oss.AuthV1), oss.EnableMD5(true)},
+			"V2": {oss.AuthVersion(oss.AuthV2), oss.AdditionalHeaders([]string{"host"})},
 			"V4": {oss.AuthVersion(oss.AuthV4), oss.Region("cn-hangzhou"), oss.AdditionalHeaders([]string{"host", "user-agent"})},
 		} {
 			t.Run(name, func(t *testing.T) { testSDKCalls(t, newClient(t, srv, srv.URL, options...)) })
@@ -225,6 +237,8 @@ func testSDKCalls(t *testing.T, client *oss.Client) {
 	ok("initiate", err)
 	ok("abort", bucket.AbortMultipartUpload(again))
 
+	testSDKCopies(t, client, bucket)
+	testSDKSignedURLs(t, bucket)
 	exists, err := bucket.IsObjectExist("multi")
 	ok("exists", err)
 	missing, err := bucket.IsObjectExist("missing")
@@ -237,8 +251,127 @@ func testSDKCalls(t *testing.T, client *oss.Client) {
 	if len(listed.Objects) != 5 {
 		t.Errorf("list: %+v", listed.Objects)
 	}
-	for _, o := range listed.Objects {
-		ok("delete", bucket.DeleteObject(o.Key))
+	var names []string
+	for token, more := "", true; more; {
+		page, err := bucket.ListObjectsV2(oss.MaxKeys(2), oss.ContinuationToken(token), oss.Delimiter("/"))
+		ok("list v2", err)
+		for _, o := range page.Objects {
+			names = append(names, o.Key)
+		}
+		token, more = page.NextContinuationToken, page.IsTruncated
+	}
+	if diff := cmp.Diff([]string{"a b+c", "chunked", "empty", "multi", "nil"}, names); diff != "" {
+		t.Errorf("list v2 (-want +got):\n%s", diff)
+	}
+	deleted, err := bucket.DeleteObjects(append(names[1:], "missing<&>"))
+	ok("delete objects", err)
+	if diff := cmp.Diff(append(names[1:], "missing<&>"), deleted.DeletedObjects); diff != "" {
+		t.Errorf("deleted (-want +got):\n%s", diff)
+	}
+	quiet, err := bucket.DeleteObjects(names[:1], oss.DeleteObjectsQuiet(true))
+	ok("delete objects quietly", err)
+	if len(quiet.DeletedObjects) != 0 {
+		t.Errorf("a quiet deletion tells of %q", quiet.DeletedObjects)
 	}
 	ok("delete bucket", client.DeleteBucket("sdk"))
+}
+
+// testSDKCopies copies and appends, and leaves no object behind.
+func testSDKCopies(t *testing.T, client *oss.Client, bucket *oss.Bucket) {
+	ok := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	content := func(key string) string {
+		t.Helper()
+		body, err := bucket.GetObject(key)
+		ok("get "+key, err)
+		b, err := io.ReadAll(body)
+		ok("read "+key, err)
+		ok("close "+key, body.Close())
+		return string(b)
+	}
+	data := string(randomBytes(10, 2*102400+3))
+	const source = "x/from a+b"
+	ok("put", bucket.PutObject(source, strings.NewReader(data), oss.Meta("a", "b")))
+	_, err := bucket.CopyObject(source, "x/copied")
+	ok("copy", err)
+	_, err = bucket.CopyObjectTo("sdk", "x/copied to", source)
+	ok("copy to", err)
+	ok("set meta", bucket.SetObjectMeta("x/copied", oss.Meta("a", "c")))
+	ok("copy file", bucket.CopyFile("sdk", source, "x/copied file", 102400, oss.Routines(1)))
+	header, err := bucket.GetObjectMeta("x/copied")
+	ok("meta", err)
+	detailed, err := bucket.GetObjectDetailedMeta("x/copied")
+	ok("detailed meta", err)
+	if header.Get("Content-Length") != fmt.Sprint(len(data)) || detailed.Get("x-oss-meta-a") != "c" {
+		t.Errorf("meta %v, detailed %v", header, detailed)
+	}
+	imur, err := bucket.InitiateMultipartUpload("x/parts")
+	ok("initiate", err)
+	first, err := bucket.UploadPartCopy(imur, "sdk", source, 0, 102400, 1)
+	ok("copy part", err)
+	second, err := bucket.UploadPartCopy(imur, "sdk", source, 102400, 102403, 2)
+	ok("copy part", err)
+	_, err = bucket.CompleteMultipartUpload(imur, []oss.UploadPart{first, second})
+	ok("complete", err)
+	for _, key := range []string{"x/copied", "x/copied to", "x/copied file", "x/parts"} {
+		if content(key) != data {
+			t.Errorf("%s has other bytes than its source", key)
+		}
+	}
+
+	position, err := bucket.AppendObject("x/log", strings.NewReader("one,"), 0)
+	ok("append", err)
+	_, err = bucket.AppendObject("x/log", strings.NewReader("two"), position)
+	ok("append", err)
+	_, err = bucket.AppendObject("x/log", strings.NewReader("x"), 1)
+	if se, is := err.(oss.ServiceError); !is || se.Code != "PositionNotEqualToLength" {
+		t.Errorf("append elsewhere: %v", err)
+	}
+	if got := content("x/log"); got != "one,two" {
+		t.Errorf("appended: %q", got)
+	}
+	ok("set acl", bucket.SetObjectACL("x/log", oss.ACLPublicRead))
+	ok("delete tagging", bucket.DeleteObjectTagging("x/log"))
+	ok("set bucket acl", client.SetBucketACL("sdk", oss.ACLPublicRead))
+	acl, err := client.GetBucketACL("sdk")
+	ok("bucket acl", err)
+	if acl.ACL != "public-read" {
+		t.Errorf("bucket acl: %s", acl.ACL)
+	}
+	for _, key := range []string{source, "x/copied", "x/copied to", "x/copied file", "x/parts", "x/log"} {
+		ok("delete", bucket.DeleteObject(key))
+	}
+}
+
+// testSDKSignedURLs puts and gets through presigned URLs.
+func testSDKSignedURLs(t *testing.T, bucket *oss.Bucket) {
+	const key = "signed/a b+c"
+	sum := md5.Sum([]byte("signed"))
+	headers := []oss.Option{oss.ContentType("text/x"), oss.ContentMD5(base64.StdEncoding.EncodeToString(sum[:]))}
+	put, err := bucket.SignURL(key, oss.HTTPPut, 60, headers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bucket.PutObjectWithURL(put, strings.NewReader("signed"), headers...); err != nil {
+		t.Fatal(err)
+	}
+	get, err := bucket.SignURL(key, oss.HTTPGet, 60, oss.ResponseContentType("text/y"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := bucket.GetObjectWithURL(get)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(body)
+	if err := errors.Join(err, body.Close()); err != nil || string(b) != "signed" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if err := bucket.DeleteObject(key); err != nil {
+		t.Fatal(err)
+	}
 }

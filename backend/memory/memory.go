@@ -188,10 +188,13 @@ func (b *Backend) ListParts(ctx context.Context, u backend.Upload, after int) ([
 	return parts, false, nil
 }
 
-// Complete implements [backend.MultipartBackend].
+// Complete implements [backend.MultipartBackend]. Without parts it is ErrInvalid, as in backend/oss: nobody means that.
 func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backend.Part, opts backend.CompleteOptions) (backend.Object, error) {
 	if err := ctx.Err(); err != nil {
 		return backend.Object{}, err
+	}
+	if len(parts) == 0 || len(parts) > b.info.MaxParts {
+		return backend.Object{}, fmt.Errorf("%d parts, not 1 to %d: %w", len(parts), b.info.MaxParts, backend.ErrInvalid)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -208,10 +211,12 @@ func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backen
 		if !ok || stored.etag != p.ETag {
 			return backend.Object{}, fmt.Errorf("part %d with ETag %s is not there: %w", p.Number, p.ETag, backend.ErrInvalidPart)
 		}
-		if i < len(parts)-1 && int64(len(stored.data)) < b.info.MinPartSize {
-			return backend.Object{}, fmt.Errorf("part %d is smaller than %d bytes: %w", p.Number, b.info.MinPartSize, backend.ErrInvalid)
-		}
 		blobs[i] = stored
+	}
+	for i, p := range blobs[:len(blobs)-1] {
+		if int64(len(p.data)) < b.info.MinPartSize {
+			return backend.Object{}, fmt.Errorf("part %d is smaller than %d bytes: %w", parts[i].Number, b.info.MinPartSize, backend.ErrInvalid)
+		}
 	}
 	etag, _ := b.ETag(parts)
 	obj, err := b.publish(u.Key, etag, blobs, up.attrs, opts)
