@@ -21,6 +21,13 @@ type Attributes struct {
 	Encryption   Encryption        `json:"encryption,omitzero"`
 }
 
+// IsZero reports whether a asks for nothing.
+func (a Attributes) IsZero() bool {
+	return len(a.Metadata) == 0 && len(a.Tags) == 0 && a.Expires.IsZero() && a.Encryption == Encryption{} &&
+		a.ContentType == "" && a.CacheControl == "" && a.ContentDisposition == "" && a.ContentEncoding == "" &&
+		a.ContentLanguage == "" && a.StorageClass == "" && a.ACL == ""
+}
+
 // Encryption asks the store to encrypt the object at rest.
 type Encryption struct {
 	Algorithm string `json:"algorithm,omitempty"` // the store's name for it (OSS: AES256, KMS, SM4)

@@ -66,7 +66,8 @@ type MultipartBackend interface {
 	// Info describes the store. It does no I/O and always returns the same.
 	Info() Info
 
-	// Create begins a multipart upload of key with attrs. Nothing is visible under key until Complete. If attrs ask for
+	// Create begins a multipart upload of key with attrs. A key is any non-empty string; return ErrInvalid for those that the
+	// store does not take. Nothing is visible under key until Complete. If attrs ask for
 	// something that the store cannot honour, return ErrInvalid and name it; drop nothing silently. Uploads of one key
 	// are independent of each other.
 	//
@@ -79,7 +80,7 @@ type MultipartBackend interface {
 	// Read body from its start to its end; you may seek back to the start and read it all again, for a checksum or for a
 	// try of your own, and what the last whole reading returned is what counts. Do not touch body after you returned: if
 	// a transport below may still be reading it, cut the transport off first. Do not keep what you read. A size of 0 is
-	// allowed in an upload of one part.
+	// allowed in an upload of one part. A body that ends early is an error, and no part is stored.
 	//
 	// Return the part as the store has it, with the CRC-64 that the store computed, or nil where it computes none; have
 	// such a store verify the bytes by another checksum (Content-MD5 or the like).
@@ -163,12 +164,13 @@ type Info struct {
 
 	MinPartSize int64 // bytes; the smallest part that is not the last
 	MaxPartSize int64 // bytes
-	MaxParts    int   // the highest part number
+	MaxParts    int   // the highest part number, and so the most parts
 	MaxPutSize  int64 // bytes; for a Putter
 	EqualParts  bool  // all parts but the last must have the same size
 }
 
-// Upload is a multipart upload that was begun and is neither completed nor aborted.
+// Upload is a multipart upload that was begun and is neither completed nor aborted. Its fields are all that a later process
+// has of it. They are kept in the checkpoint as JSON: an ID is UTF-8, of at most 2 KiB, and nothing to be kept secret.
 type Upload struct {
 	Key       string    `json:"key"`
 	ID        string    `json:"id"`
@@ -183,7 +185,8 @@ type Part struct {
 	CRC64  *uint64 // CRC-64/XZ (the polynomial of crc64.ECMA) as computed by the store; nil if it computes none
 }
 
-// Object is an object as the store has it.
+// Object is an object as the store has it. Where it has neither CRC64 nor, with an [ETagger], an ETag, the engine can verify its
+// size only.
 type Object struct {
 	Key      string
 	ETag     string

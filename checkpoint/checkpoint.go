@@ -39,10 +39,10 @@ const MaxRecordSize = 64 << 10
 // where the storage is shared, by processes.
 //
 // An ID is any non-empty string of at most 1024 bytes: do not use it as a path name unescaped. A record is one JSON value
-// on one line, not empty, of at most [MaxRecordSize] bytes, so that a log can be read by a person; return it byte for byte. Refuse
-// anything else with ErrInvalid.
+// on one line, not empty, of at most [MaxRecordSize] bytes, so that a log can be read by a person; return it byte for byte. The
+// engine passes nothing else; a store that could not keep something else refuses it with ErrInvalid.
 type Store interface {
-	// Load returns the records of id, in order. A record that was torn by a crash, at the end of the log, is left out as if
+	// Load returns the records of id, in order, for the caller to keep. A record that was torn by a crash, at the end of the log, is left out as if
 	// it had never been appended. No log: no records and no error.
 	//
 	// An error that is ErrDamaged comes with records: the damaged log was set aside under another name, which the error
@@ -50,14 +50,14 @@ type Store interface {
 	Load(ctx context.Context, id string) ([][]byte, error)
 
 	// Append adds rec as record number at, counted from 0, and makes the log if at is 0. ErrConflict, with no effect, if
-	// the log does not have exactly at records: of two callers that append at the same place one succeeds, whatever their
+	// the log does not have exactly at records (a negative at included): of two callers that append at the same place one succeeds, whatever their
 	// clocks and whatever died. Append does not keep rec.
 	//
 	// If the answer is lost, the record may be there; the caller Loads to see. A record is there whole or not at all.
 	Append(ctx context.Context, id string, at int, rec []byte) error
 
-	// Delete removes the log if it has exactly at records and the last of them equals last; else ErrConflict, with no
-	// effect. No log: nil. If the answer is lost, calling again is harmless.
+	// Delete removes the log if it has exactly at records, at least one, and the last of them equals last; else ErrConflict,
+	// with no effect. No log: nil. If the answer is lost, calling again is harmless.
 	Delete(ctx context.Context, id string, at int, last []byte) error
 
 	// IDs lists the logs that exist, in no particular order. It ends after the first error.

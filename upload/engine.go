@@ -92,12 +92,14 @@ func (r *run) deliver(ctx context.Context) error {
 	r.res.Resumed = s != nil
 	for restarts, refusals := 0, 0; ; s = r.journal.history.current() {
 		if s == nil && r.putFits() {
+			r.res.PartSize = 0
 			return r.put(ctx)
 		}
 		s, err := r.begin(ctx, s)
 		if err != nil {
 			return err
 		}
+		r.res.PartSize = s.partSize
 		var parts []part
 		stored, err := r.reconcile(ctx, s, refusals > 0)
 		if err == nil {
@@ -284,7 +286,7 @@ func (r *run) complete(ctx context.Context, s *session, parts []part) error {
 	r.meter.change(func(p *Progress) { p.Verifying = true })
 	list, whole := r.combine(parts)
 	whole.Kind, whole.Upload = kindCompleting, s.ID
-	r.res.CRC64, r.res.Parts, r.res.PartSize = *whole.CRC64.uint64, len(parts), s.partSize
+	r.res.CRC64 = *whole.CRC64.uint64
 	if err := r.journal.commit(ctx, whole); err != nil {
 		return err
 	}
@@ -393,7 +395,7 @@ func (r *run) settle(ctx context.Context, s *session) (done bool, err error) {
 		}
 	}
 	s.gone = true
-	r.res.Object, r.res.CRC64, r.res.Parts, r.res.PartSize = obj, *whole.CRC64.uint64, whole.Number, s.partSize
+	r.res.Object, r.res.CRC64 = obj, *whole.CRC64.uint64
 	r.meter.settled(whole.Size, whole.Number)
 	return true, nil
 }

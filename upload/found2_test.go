@@ -412,6 +412,18 @@ func TestFoundLogReuse(t *testing.T) {
 	checkClean(t, objects, logs)
 }
 
+// A Result says how far a call came that failed.
+func TestFoundResultOfAFailure(t *testing.T) {
+	objects, logs, src := newStore(), checkpoint.NewMemory(), newSource(bytesOf(1, 4*partSize))
+	res := mustFail(t, &tap{inner: objects, before: stopAt("UploadPart", 3)}, logs, src, inParts(), errCut)
+	if res.Stored != 2*partSize || res.Parts != 4 || res.PartSize != partSize {
+		t.Errorf("%+v", res)
+	}
+	if res = mustUpload(t, objects, logs, src, inParts()); res.Stored != 4*partSize || res.Parts != 4 {
+		t.Errorf("%+v", res)
+	}
+}
+
 // After an upload that an earlier call had completed, Result and Progress say that all was there.
 func TestFoundProgressOfASettledUpload(t *testing.T) {
 	objects, logs, src := newStore(), checkpoint.NewMemory(), newSource(bytesOf(1, 4*partSize))

@@ -177,7 +177,7 @@ func (u *Uploader) Resume(ctx context.Context, p Pending, progress func(Progress
 // is left alone where the checkpoint store can lock; where it cannot, that process stops at its next record, because the
 // abort claims the log first. An object that was completed meanwhile stays.
 //
-// If Abort fails, p is still listed, and Abort can be called again.
+// If Abort fails, p is still listed, and Abort can be called again; to abort what is gone already is no error.
 func (u *Uploader) Abort(ctx context.Context, p Pending) error {
 	if p.Checkpoint == "" {
 		return u.abort(ctx, p.Upload)

@@ -131,6 +131,13 @@ func (m *meter) settled(size int64, parts int) {
 	m.set(size)
 }
 
+// has is what the store has now, which may be less than it had.
+func (m *meter) has() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stored
+}
+
 // done counts the parts that the store has; it changes while an upload advances.
 func (m *meter) done() int64 {
 	m.mu.Lock()

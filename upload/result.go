@@ -17,8 +17,9 @@ type Result struct {
 	CRC64 uint64
 
 	Sent     int64 // bytes that this call sent, those of failed requests included
+	Stored   int64 // bytes of the object that the store has; with an error, of the parts that the next call finds
 	Reused   int64 // bytes of the object that were on the store when this call began
-	Parts    int   // parts of the object; 0 if it was a Put
+	Parts    int   // parts of the object, as it was planned last; 0 if it was a Put
 	PartSize int64 // bytes; that of an upload which was resumed, even if the Request asks for another; 0 if it was a Put
 	Retries  int   // requests that were sent again
 

@@ -17,7 +17,7 @@ const (
 	DefaultMaxDelay  = 20 * time.Second
 )
 
-// Retry is how often and when a failed request is sent again. Zero fields are the defaults. What the store refuses for good
+// Retry is how often and when a failed request is sent again. Fields that are zero or less are the defaults. What the store refuses for good
 // (denied, invalid) is not sent again.
 type Retry struct {
 	// Attempts is how often a request is sent before it fails. A part does not give up while others make progress: its

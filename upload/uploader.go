@@ -52,7 +52,7 @@ type Request struct {
 	// Attributes of the object. An upload that was begun under others starts again when it is resumed.
 	Attributes backend.Attributes
 
-	// IfAbsent fails with [backend.ErrExists] rather than replace an object.
+	// IfAbsent fails with [backend.ErrExists] rather than replace an object. (In a bucket with versioning, OSS ignores it.)
 	IfAbsent bool
 
 	// PartSize in bytes; 0 is DefaultPartSize. It is doubled until the source fits into the number of parts that the
@@ -76,7 +76,8 @@ type Uploader struct {
 	log     *slog.Logger
 }
 
-// New returns an Uploader that sends to b and keeps its checkpoints in store. Nil opts are the defaults.
+// New returns an Uploader that sends to b and keeps its checkpoints in store, neither of which may be nil. Nil opts are the
+// defaults.
 func New(b backend.MultipartBackend, store checkpoint.Store, opts *Options) *Uploader {
 	u := &Uploader{backend: b, store: store}
 	if opts != nil {
@@ -140,7 +141,7 @@ func (u *Uploader) run(ctx context.Context, key string, src Source, path string,
 
 	err := r.drive(ctx)
 	p := r.meter.snapshot()
-	r.res.Sent, r.res.Reused, r.res.Retries = p.Sent, p.Reused, p.Retries
+	r.res.Sent, r.res.Stored, r.res.Reused, r.res.Retries, r.res.Parts = p.Sent, r.meter.has(), p.Reused, p.Retries, p.Parts
 	if err != nil {
 		return r.res, r.explain(err)
 	}

@@ -34,11 +34,11 @@ func TestOpen(t *testing.T) {
 		says     string
 	}{
 		{name: "region", config: with(func(c *oss.Config) {}), endpoint: "https://oss-cn-hangzhou.aliyuncs.com",
-			location: "oss://oss-cn-hangzhou.aliyuncs.com/bucket"},
+			location: "oss://bucket"},
 		{name: "region as a location", config: with(func(c *oss.Config) { c.Region = "oss-cn-hangzhou" }),
-			endpoint: "https://oss-cn-hangzhou.aliyuncs.com", location: "oss://oss-cn-hangzhou.aliyuncs.com/bucket"},
+			endpoint: "https://oss-cn-hangzhou.aliyuncs.com", location: "oss://bucket"},
 		{name: "host", config: with(func(c *oss.Config) { c.Endpoint = "oss-cn-beijing-internal.aliyuncs.com" }),
-			endpoint: "https://oss-cn-beijing-internal.aliyuncs.com", location: "oss://oss-cn-beijing-internal.aliyuncs.com/bucket"},
+			endpoint: "https://oss-cn-beijing-internal.aliyuncs.com", location: "oss://bucket"},
 		{name: "URL, slash, port", config: with(func(c *oss.Config) { c.Endpoint = "https://OSS.example:443/" }),
 			endpoint: "https://OSS.example:443", location: "oss://oss.example/bucket"},
 		{name: "port", config: with(func(c *oss.Config) { c.Endpoint = "http://oss.example:8080" }),

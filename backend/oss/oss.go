@@ -53,9 +53,10 @@ var (
 
 // Options are the settings of a [Backend]. Nil and the zero value are the defaults.
 type Options struct {
-	// Location is what [backend.Info].Location says, and so what a checkpoint is found by. The default is
-	// "oss://<endpoint host>/<bucket>". Set it where one bucket is reached through several endpoints (public and internal,
-	// or a test server whose port changes) and an upload begun through one is to be resumed through another.
+	// Location is what [backend.Info].Location says, and so what a checkpoint is found by. The default is "oss://<bucket>"
+	// at the service's own endpoints, public, internal or accelerated, since a bucket's name is unique in all of OSS
+	// (the service's page PutBucket), and "oss://<endpoint host>/<bucket>" elsewhere. Set it where the address changes (a
+	// custom domain, a test server on another port) and an upload begun at one is to be resumed at another.
 	Location string
 }
 
@@ -73,7 +74,10 @@ func New(bucket *sdk.Bucket, opts *Options) *Backend {
 		b.location = opts.Location
 	}
 	if b.location == "" {
-		b.location = "oss://" + endpointHost(bucket.Client.Config.Endpoint) + "/" + bucket.BucketName
+		b.location = "oss://" + bucket.BucketName
+		if host := endpointHost(bucket.Client.Config.Endpoint); !strings.HasSuffix(host, ".aliyuncs.com") {
+			b.location = "oss://" + host + "/" + bucket.BucketName
+		}
 	}
 	return b
 }

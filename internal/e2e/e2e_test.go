@@ -211,3 +211,20 @@ func TestPromise12DiscreetThroughOSS(t *testing.T) {
 		}
 	}
 }
+
+// What the README shows under "In tests".
+func TestInTests(t *testing.T) {
+	srv := fakeoss.NewServer(t, &fakeoss.Options{Buckets: []string{"reports"}})
+	bucket, err := oss.Open("reports", oss.Config{
+		Endpoint: srv.URL, Region: srv.Region(), HTTPClient: srv.Client(),
+		AccessKeyID: srv.AccessKeyID, AccessKeySecret: srv.AccessKeySecret,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, data := writeFile(t, 5*partSize)
+	u := upload.New(oss.New(bucket, nil), checkpoint.NewMemory(), nil)
+	if res, err := u.UploadFile(t.Context(), "2026/november.txt", path, nil); err != nil || res.Object.Size != int64(len(data)) {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
