@@ -36,7 +36,7 @@ func TestProgress(t *testing.T) {
 		b := &tap{inner: objects,
 			before: func(c call) error {
 				if c.op == "UploadPart" {
-					time.Sleep(time.Second) // of the bubble's clock
+					<-time.After(time.Second) // of the bubble's clock
 				}
 				return nil
 			},
