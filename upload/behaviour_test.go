@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/time/rate"
 
 	"github.com/tidemark-go/tidemark/backend"
@@ -195,6 +196,16 @@ func TestLimiter(t *testing.T) {
 			t.Errorf("4 MiB at 1 MiB/s took %v", took)
 		}
 	})
+}
+
+// An upload without trouble asks the store for nothing but what it must.
+func TestCallsOfACleanUpload(t *testing.T) {
+	b := &tap{inner: newStore()}
+	mustUpload(t, b, checkpoint.NewMemory(), newSource(bytesOf(1, 3*partSize)), inParts())
+	want := []call{{"Create", 0}, {"UploadPart", 1}, {"UploadPart", 2}, {"UploadPart", 3}, {"Complete", 0}}
+	if diff := cmp.Diff(want, b.calls, cmp.AllowUnexported(call{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 func TestCompleteRefusesAPart(t *testing.T) {

@@ -219,13 +219,19 @@ func (r *run) create(ctx context.Context) (*session, error) {
 		}
 		return nil, also(err, aerr)
 	}
-	return r.journal.history.current(), nil
+	s := r.journal.history.current()
+	s.fresh = true
+	return s, nil
 }
 
 // reconcile returns what the store has of the upload, with what the log knows of it. Where the store does not say what it
 // has, the log's own parts serve, unless Complete refused one of them.
 func (r *run) reconcile(ctx context.Context, s *session, refused bool) (map[int]part, error) {
 	stored := map[int]part{}
+	if s.fresh {
+		s.fresh = false
+		return stored, nil
+	}
 	parts, err := r.list(ctx, s.Upload)
 	switch {
 	case errors.Is(err, backend.ErrDenied):

@@ -21,6 +21,7 @@ type session struct {
 	completing *record        // nil if Complete was never begun
 	gone       bool
 	abandoned  bool // a later intent took its place
+	fresh      bool // just begun by this call: the store has nothing of it
 }
 
 // newHistory reads the records of a log. If of is not nil, a record that says it is of another location, key or source is none of
