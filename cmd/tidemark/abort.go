@@ -15,7 +15,7 @@ type abortCommand struct {
 	URL target `arg:"" name:"url" help:"oss://BUCKET/KEY: the uploads of exactly this key. oss://BUCKET or oss://BUCKET/DIR/: those of all keys below, for which --older-than is needed."`
 
 	serviceFlags
-	OlderThan *time.Duration `placeholder:"AGE" help:"Only those that nobody has begun or gone on with for so long, as in 24h."`
+	OlderThan *span `placeholder:"AGE" help:"Only those that nobody has begun or gone on with for so long, as in 36h or 7d."`
 }
 
 // Help is kong's long help of the command.
@@ -34,11 +34,14 @@ func (a *abortCommand) Run(ctx context.Context, con *console) (err error) {
 	if a.OlderThan != nil && *a.OlderThan < 0 {
 		return &failure{code: exitUsage, err: errors.New("--older-than must not be negative")}
 	}
-	s, err := a.open(con, a.URL.bucket)
+	if err := a.existing(); err != nil {
+		return err
+	}
+	s, err := a.open(con, "")
 	if err != nil {
 		return err
 	}
-	defer func() { err = s.closeAfter(err) }()
+	defer func() { err = s.closeAfter(advise(err)) }()
 	b, err := s.backend(a.URL.bucket)
 	if err != nil {
 		return err
@@ -68,7 +71,7 @@ func (a *abortCommand) applies(p upload.Pending) bool {
 	if p.Driven.After(last) {
 		last = p.Driven
 	}
-	return a.OlderThan == nil || time.Since(last) >= *a.OlderThan
+	return a.OlderThan == nil || time.Since(last) >= time.Duration(*a.OlderThan)
 }
 
 // abort goes on after an error, and returns all of them as one.

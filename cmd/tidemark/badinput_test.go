@@ -219,7 +219,7 @@ func TestBadInput(t *testing.T) {
 		}},
 		{"part size 1", func(t *testing.T) {
 			w := newWorld(t, &fakeoss.Options{})
-			fails(t, exitUsage, "--part-size 1: a part must have 100.0 KiB to 5.0 GiB", w.env, w.put("--part-size", "1")...)
+			fails(t, exitUsage, "--part-size 1: a part must have 100KiB to 5GiB$", w.env, w.put("--part-size", "1")...)
 			fails(t, exitUsage, `--part-size: "8Mb2" is no size`, w.env, w.put("--part-size", "8Mb2")...)
 			fails(t, exitUsage, "--part-size must be more than 0", w.env, w.put("--part-size", "0")...)
 		}},
@@ -332,9 +332,9 @@ func TestBadInput(t *testing.T) {
 			w.begin(t)
 			// An upload is to one endpoint, so these are others.
 			other := filepath.Join(w.dir, "other")
-			fails(t, exitTrouble, "connection refused; nothing was lost: run the same command",
+			fails(t, exitTrouble, "connection refused; nothing was lost: check OSS_ENDPOINT \\(or --endpoint\\), and run the same command to go on",
 				append(w.env, "OSS_ENDPOINT=http://"+closedPort(t)), w.put("--checkpoint-dir", other)...)
-			fails(t, exitTrouble, "no-such-host.invalid.*; nothing was lost: run the same command",
+			fails(t, exitTrouble, "no-such-host.invalid.*; nothing was lost: check OSS_ENDPOINT",
 				append(w.env, "OSS_ENDPOINT=http://no-such-host.invalid"), w.put("--checkpoint-dir", other)...)
 			w.on(func(*http.Request) { panic(http.ErrAbortHandler) })
 			fails(t, exitTrouble, "EOF; what was stored is kept: run the same command", w.env, w.put()...)

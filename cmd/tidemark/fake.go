@@ -15,11 +15,11 @@ import (
 
 // fakeCommand serves a fake OSS.
 type fakeCommand struct {
-	Dir     string   `placeholder:"DIR" help:"Keep everything in DIR, so that it survives the process (default: in memory)."`
+	Dir     given    `placeholder:"DIR" help:"Keep everything in DIR, so that it survives the process (default: in memory)."`
 	Addr    string   `default:"127.0.0.1:9000" help:"Listen on this address; port 0 picks a free one. Only whoever has the credentials gets in, but it has none of the hardening of a real server."`
-	Region  string   `placeholder:"NAME" help:"The region that it says it is (default: $$OSS_REGION, or cn-hangzhou)."`
+	Region  given    `placeholder:"NAME" help:"The region that it says it is (default: $$OSS_REGION, or cn-hangzhou)."`
 	Bucket  []string `placeholder:"NAME" sep:"none" help:"Create this bucket. Repeatable."`
-	Journal string   `placeholder:"FILE" help:"Append each request to FILE as a line of JSON."`
+	Journal given    `placeholder:"FILE" help:"Append each request to FILE as a line of JSON."`
 	Admin   bool     `help:"Serve faults and the journal, as JSON and without authentication, under the path /-/."`
 }
 
@@ -27,13 +27,14 @@ type fakeCommand struct {
 func (*fakeCommand) Help() string {
 	return "It prints its address and what else a client's environment needs, and then nothing. The credentials are those in " +
 		"OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN; without them it makes some and prints them. " +
-		"Ctrl-C lets requests in progress end and stops it."
+		"Ctrl-C lets requests in progress end and stops it. A client's checkpoints are found again only under the same " +
+		"address, or under the same --location."
 }
 
 // Run serves until ctx is done.
 func (f *fakeCommand) Run(ctx context.Context, con *console) (err error) {
 	env := oss.FromEnv()
-	opts := &fakeoss.Options{Region: f.Region, Buckets: f.Bucket, Admin: f.Admin}
+	opts := &fakeoss.Options{Region: string(f.Region), Buckets: f.Bucket, Admin: f.Admin}
 	if opts.Region == "" {
 		opts.Region = env.Region
 	}
@@ -48,17 +49,17 @@ func (f *fakeCommand) Run(ctx context.Context, con *console) (err error) {
 		}
 	}
 	for _, b := range f.Bucket {
-		if err := new(target).UnmarshalText([]byte(scheme + b)); err != nil {
+		if err := checkBucket(b); err != nil {
 			return &failure{code: exitUsage, err: fmt.Errorf("--bucket: %w", err)}
 		}
 	}
 	if f.Dir != "" {
-		if opts.Dir, err = resolve(f.Dir); err != nil {
+		if opts.Dir, err = resolve(string(f.Dir)); err != nil {
 			return &failure{code: exitUsage, err: fmt.Errorf("--dir: %w", err)}
 		}
 	}
 	if f.Journal != "" {
-		journal, oerr := os.OpenFile(f.Journal, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		journal, oerr := os.OpenFile(string(f.Journal), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if oerr != nil {
 			return &failure{code: exitUsage, err: fmt.Errorf("--journal: %w", oerr)}
 		}

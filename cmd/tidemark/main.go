@@ -45,7 +45,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&cl,
 		kong.Name("tidemark"),
 		kong.Description("Uploads large files to Alibaba Cloud OSS. The same command starts an upload and, after an interruption, goes on with it."),
-		kong.Vars{"version": version()},
+		kong.Vars{"version": version()}, objectVars(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(c int) { code = c }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 110}),
@@ -54,7 +54,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return con.fail(err)
 	}
-	parsed, err := parser.Parse(args[1:])
+	parsed, err := parser.Parse(joinNegatives(args[1:]))
 	if code >= 0 {
 		return code
 	}

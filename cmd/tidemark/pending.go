@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -48,11 +51,14 @@ func (p *pendingCommand) Run(ctx context.Context, con *console) (err error) {
 	if p.URL != nil {
 		where = *p.URL
 	}
-	s, err := p.open(con, where.bucket)
+	if err := p.existing(); err != nil {
+		return err
+	}
+	s, err := p.open(con, "")
 	if err != nil {
 		return err
 	}
-	defer func() { err = s.closeAfter(err) }()
+	defer func() { err = s.closeAfter(advise(err)) }()
 	buckets := []string{where.bucket}
 	if where.bucket == "" {
 		if buckets, err = s.buckets(); err != nil {
@@ -132,13 +138,19 @@ func when(t time.Time) string {
 }
 
 func note(p upload.Pending) string {
+	var notes []string
 	switch {
 	case p.Checkpoint == "":
-		return "only on the store"
+		notes = append(notes, "only on the store")
 	case p.Missing:
-		return "missing on the store"
+		notes = append(notes, "missing on the store")
 	case p.Upload.ID == "":
-		return "not begun on the store"
+		notes = append(notes, "not begun on the store")
 	}
-	return ""
+	if p.Path != "" {
+		if _, err := os.Stat(p.Path); errors.Is(err, fs.ErrNotExist) {
+			notes = append(notes, "source is gone; --source-id helps if it was moved")
+		}
+	}
+	return strings.Join(notes, ", ")
 }

@@ -13,6 +13,7 @@ import (
 
 // putResult is what put --json prints. The first fields are always there.
 type putResult struct {
+	Bucket    string   `json:"bucket"`
 	Key       string   `json:"key"`
 	Size      int64    `json:"size"`
 	CRC64     string   `json:"crc64"` // decimal, as OSS writes it; a string, since many readers of JSON have no uint64
@@ -87,7 +88,7 @@ func notes(p *putCommand, res *upload.Result) []string {
 
 func reportJSON(w io.Writer, to target, res *upload.Result, took time.Duration) error {
 	r := putResult{
-		Key: to.key, Size: res.Object.Size, CRC64: strconv.FormatUint(res.CRC64, 10), ETag: res.Object.ETag,
+		Bucket: to.bucket, Key: to.key, Size: res.Object.Size, CRC64: strconv.FormatUint(res.CRC64, 10), ETag: res.Object.ETag,
 		Sent: res.Sent, Reused: res.Reused, Parts: res.Parts, Retries: res.Retries,
 		Resumed: res.Resumed, Restarted: append([]string{}, res.Restarted...), Seconds: took.Seconds(),
 		PartSize: res.PartSize, Damaged: res.Damaged, Denied: res.Denied,

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
+	"net/http"
+	"os"
 
 	sdk "github.com/aliyun/aliyun-oss-go-sdk/oss"
 
@@ -17,11 +20,12 @@ import (
 
 // serviceFlags say where the store and the checkpoints are.
 type serviceFlags struct {
-	Fake          string `placeholder:"DIR" xor:"service-endpoint,service-region" help:"Use an embedded fake OSS that keeps its state in DIR, which is made if need be, as is the bucket."`
-	Endpoint      string `placeholder:"URL" xor:"service-endpoint" help:"Where the service is; instead of $$OSS_ENDPOINT."`
-	Region        string `placeholder:"NAME" xor:"service-region" help:"Its region; instead of $$OSS_REGION."`
-	CheckpointDir string `placeholder:"DIR" help:"Keep checkpoints in DIR (default: tidemark/uploads in the user's state directory)."`
-	Verbose       bool   `short:"v" help:"Write a log to stderr."`
+	Fake          given `placeholder:"DIR" xor:"service-endpoint,service-region" help:"Use an embedded fake OSS that keeps its state in DIR, which is made if need be, as is the bucket."`
+	Endpoint      given `placeholder:"URL" xor:"service-endpoint" help:"Where the service is; instead of $$OSS_ENDPOINT."`
+	Region        given `placeholder:"NAME" xor:"service-region" help:"Its region; instead of $$OSS_REGION."`
+	CheckpointDir given `placeholder:"DIR" help:"Keep checkpoints in DIR (default: tidemark/uploads in the user's state directory)."`
+	Location      given `placeholder:"NAME" help:"What to call the service in checkpoints, to which the bucket is added, when its address changes (default: its address)."`
+	Verbose       bool  `short:"v" help:"Write a log to stderr."`
 }
 
 // service is a store and the checkpoints of the uploads to it.
@@ -39,22 +43,44 @@ func (f *serviceFlags) open(con *console, bucket string) (_ *service, err error)
 	if f.Verbose {
 		s.log = slog.New(slog.NewTextHandler(con.err, nil))
 	}
-	file, err := checkpoint.NewFile(f.CheckpointDir)
+	file, err := checkpoint.NewFile(string(f.CheckpointDir))
 	if err != nil {
 		return nil, &failure{code: exitCheckpoint, err: err, remedy: "give one with --checkpoint-dir"}
 	}
 	s.checkpoints = &checkpoints{file}
 	if f.Fake != "" {
-		return s, s.embed(f.Fake, bucket)
+		if err := s.embed(string(f.Fake), bucket); err != nil {
+			return nil, err
+		}
+	} else {
+		s.config = oss.FromEnv()
+		s.config.Endpoint = cmp.Or(string(f.Endpoint), s.config.Endpoint)
+		s.config.Region = cmp.Or(string(f.Region), s.config.Region)
 	}
-	s.config = oss.FromEnv()
-	if f.Endpoint != "" {
-		s.config.Endpoint = f.Endpoint
-	}
-	if f.Region != "" {
-		s.config.Region = f.Region
+	if f.Location != "" {
+		s.location = func(bucket string) string { return string(f.Location) + "/" + bucket }
 	}
 	return s, nil
+}
+
+// existing refuses directories that are not there. What only asks would make them, and then find nothing in them.
+func (f *serviceFlags) existing() error {
+	for _, d := range []struct {
+		flag string
+		path given
+	}{{"--fake", f.Fake}, {"--checkpoint-dir", f.CheckpointDir}} {
+		if d.path == "" {
+			continue
+		}
+		info, err := os.Stat(string(d.path))
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is not a directory", d.path)
+		}
+		if err != nil {
+			return &failure{code: exitUsage, err: fmt.Errorf("%s: %w", d.flag, err), remedy: "check the path"}
+		}
+	}
+	return nil
 }
 
 // embed starts a fake server in this process.
@@ -92,7 +118,7 @@ func (s *service) backend(bucket string) (backend.MultipartBackend, error) {
 	if s.location != nil {
 		opts.Location = s.location(bucket)
 	}
-	return oss.New(opened, &opts), nil
+	return logged{oss.New(opened, &opts), s.log}, nil
 }
 
 func (s *service) bucket(name string) (*sdk.Bucket, error) {
@@ -133,14 +159,25 @@ func (s *service) buckets() ([]string, error) {
 // listBucketsError sorts an error of the SDK, which is the adapter's business for all other requests.
 func listBucketsError(err error) error {
 	f := &failure{code: exitTrouble, err: fmt.Errorf("list the buckets: %w", err), remedy: "name one: oss://BUCKET"}
+	if fix := serviceRemedy(err); fix != "" {
+		f.remedy = fix
+	}
 	var answer sdk.ServiceError
 	if errors.As(err, &answer) {
 		f.err = fmt.Errorf("list the buckets: %s: %s (request %s)", answer.Code, answer.Message, answer.RequestID)
-		if answer.StatusCode == 403 {
+		if answer.StatusCode == http.StatusForbidden || answer.Ec == wrongRegion {
 			f.code = exitDenied
 		}
 	}
 	return f
+}
+
+// closeAfter closes the service. What went wrong before is what counts.
+func (s *service) closeAfter(err error) error {
+	if cerr := s.close(); err == nil {
+		return cerr
+	}
+	return err
 }
 
 // checkpoints marks what goes wrong with a checkpoint as that: an error of a file system does not say whose file it was.

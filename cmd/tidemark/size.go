@@ -45,6 +45,19 @@ func (s *byteSize) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is no size: give bytes, or a number and KiB, MiB, GiB, KB, MB or GB, as in 8MiB", given)
 }
 
+// flag writes a size as it can be given to a flag: exact, and as short as it goes.
+func (s byteSize) flag() string {
+	shortest := strconv.FormatInt(int64(s), 10)
+	for _, u := range units[2:10] {
+		if n := int64(s) / int64(u.bytes); n*int64(u.bytes) == int64(s) && s != 0 {
+			if text := strconv.FormatInt(n, 10) + u.name; len(text) <= len(shortest) {
+				shortest = text
+			}
+		}
+	}
+	return shortest
+}
+
 // String writes a size for people.
 func (s byteSize) String() string {
 	for i, name := range []string{"TiB", "GiB", "MiB", "KiB"} {

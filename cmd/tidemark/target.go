@@ -30,10 +30,17 @@ func (t *target) UnmarshalText(text []byte) error {
 	if t.bucket == "" {
 		return fmt.Errorf("%.80q names no bucket: write oss://BUCKET/KEY", text)
 	}
-	if sdk.CheckBucketName(t.bucket) != nil {
-		return fmt.Errorf("%.80q: a bucket's name has 3 to 63 of a-z, 0-9 and -, and no - at either end", text)
+	if err := checkBucket(t.bucket); err != nil {
+		return err
 	}
 	return t.check()
+}
+
+func checkBucket(name string) error {
+	if sdk.CheckBucketName(name) != nil {
+		return fmt.Errorf("%.80q: a bucket's name has 3 to 63 of a-z, 0-9 and -, and no - at either end", name)
+	}
+	return nil
 }
 
 // check refuses a key before it fills a screen in an error of the service.

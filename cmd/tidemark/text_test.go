@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,6 +39,44 @@ func TestByteSize(t *testing.T) {
 		if got := size.String(); got != want {
 			t.Errorf("%d is written %q, want %q", int64(size), got, want)
 		}
+	}
+}
+
+func TestByteSizeFlag(t *testing.T) {
+	for size, want := range map[byteSize]string{
+		0: "0", 1: "1", 4097: "4097", 100 << 10: "100KiB", 6 << 30: "6GiB", 1536 << 20: "1536MiB", 6e9: "6GB", 1 << 40: "1TiB",
+	} {
+		if got := size.flag(); got != want {
+			t.Errorf("%d is written %q, want %q", int64(size), got, want)
+		}
+		var back byteSize
+		if err := back.UnmarshalText([]byte(want)); err != nil || back != size {
+			t.Errorf("%q is read as %d (%v), want %d", want, int64(back), err, int64(size))
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	const bad = time.Duration(1)
+	for text, want := range map[string]time.Duration{
+		"7d": 168 * time.Hour, "36h": 36 * time.Hour, "1d12h": 36 * time.Hour, "200ms": 200 * time.Millisecond, "0s": 0, "-7d": -168 * time.Hour,
+		"": bad, "5": bad, "d": bad, "1.5d": bad, "7x": bad, "1d-1h": bad, "7d5": bad, "36501d": bad, "99999999999999999999d": bad,
+	} {
+		var got span
+		if err := got.UnmarshalText([]byte(text)); err != nil {
+			got = span(bad)
+		}
+		if time.Duration(got) != want {
+			t.Errorf("%q is read as %v, want %v (1ns: refused)", text, time.Duration(got), want)
+		}
+	}
+}
+
+func TestJoinNegatives(t *testing.T) {
+	got := joinNegatives([]string{"put", "--limit", "-5", "--older-than", "-.5h", "--json", "-q", "-5", "--part-size=1", "-2", "--", "--limit", "-5"})
+	want := []string{"put", "--limit=-5", "--older-than=-.5h", "--json", "-q", "-5", "--part-size=1", "-2", "--", "--limit", "-5"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
