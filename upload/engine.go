@@ -209,9 +209,12 @@ func (r *run) create(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, &Error{Op: "begin", Key: r.key, Err: err}
 	}
-	err = r.journal.commit(ctx, record{Kind: kindUpload, Upload: up.ID, Initiated: up.Initiated, PartSize: partSize, Request: r.request})
+	known, err := r.journal.commit(ctx, record{Kind: kindUpload, Upload: up.ID, Initiated: up.Initiated, PartSize: partSize, Request: r.request})
+	if known && err != nil {
+		return nil, err
+	}
 	if err != nil {
-		// The log may not know of it, so nobody would ever find it; it has no parts yet.
+		// The log does not know of it, so nobody would ever find it; it has no parts yet.
 		aerr := r.abort(ctx, up)
 		if aerr != nil {
 			r.unsure = true
@@ -293,7 +296,7 @@ func (r *run) complete(ctx context.Context, s *session, parts []part) error {
 	list, whole := r.combine(parts)
 	whole.Kind, whole.Upload = kindCompleting, s.ID
 	r.res.CRC64 = *whole.CRC64.uint64
-	if err := r.journal.commit(ctx, whole); err != nil {
+	if _, err := r.journal.commit(ctx, whole); err != nil {
 		return err
 	}
 	var obj backend.Object

@@ -457,6 +457,27 @@ func TestFoundClaimInAnotherLog(t *testing.T) {
 	checkClean(t, objects, logs)
 }
 
+// The record of a fresh upload arrives, its answer does not, and a newer driver goes on with the upload: the older stops, and
+// does not abort what the newer works on.
+func TestFoundAbortOfAnUploadInUse(t *testing.T) {
+	objects, logs, src := newStore(), bare{checkpoint.NewMemory()}, newSource(bytesOf(1, 4*partSize))
+	n := 0
+	l := &logTap{inner: logs, after: func(c call, err error) error {
+		if c.op == "Append" {
+			if n++; n == 3 { // claim, intent, ID
+				mustFail(t, &tap{inner: objects, before: stopAt("UploadPart", 4)}, logs, src, inParts(), errCut)
+				return errLost
+			}
+		}
+		return err
+	}}
+	mustFail(t, objects, l, src, inParts(), upload.ErrSuperseded)
+	if res := mustUpload(t, objects, logs, src, inParts()); res.Sent != partSize {
+		t.Errorf("sent %d bytes again, restarted %q", res.Sent, res.Restarted)
+	}
+	checkClean(t, objects, logs)
+}
+
 // A record of a former driver arrives just before the log is deleted.
 func TestFoundLateRecordAtTheEnd(t *testing.T) {
 	objects, logs, src := newStore(), checkpoint.NewMemory(), newSource(bytesOf(1, 4*partSize))

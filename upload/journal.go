@@ -144,13 +144,13 @@ func (j *journal) append(ctx context.Context, r record) error {
 			return writing(err)
 		}
 		// In conflict, or the answer was lost: the log itself says what became of the record.
-		done, lerr := j.find(ctx, raw)
+		done, lerr := j.find(ctx, raw, j.at)
 		switch {
-		case j.lost != nil:
-			return j.lost
-		case done:
+		case done: // it counts, also if a newer claim stands behind it
 			j.history.fold(r)
 			return nil
+		case j.lost != nil:
+			return j.lost
 		case n == journalAttempts:
 			return writing(also(err, lerr))
 		}
@@ -161,48 +161,49 @@ func (j *journal) append(ctx context.Context, r record) error {
 }
 
 // commit is append for a record that others rest on: afterwards it is durable, and the log was ours when it was written. The
-// position alone does not say that of a log which was deleted meanwhile, and written anew to the same length.
-func (j *journal) commit(ctx context.Context, r record) error {
+// position alone does not say that of a log which was deleted meanwhile, and written anew to the same length. With an error,
+// known says that the log has the record all the same, for whoever took over.
+func (j *journal) commit(ctx context.Context, r record) (known bool, err error) {
 	if err := j.append(ctx, r); err != nil {
-		return err
+		return false, err
 	}
 	if err := j.sync(ctx); err != nil {
-		return err
+		return false, err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, err := j.find(ctx, nil); err != nil {
-		return err
+	r.Claim = j.claim.Claim
+	raw, err := r.encode()
+	if err != nil {
+		return true, err
 	}
-	return j.lost
+	known, err = j.find(ctx, raw, 0)
+	if err == nil {
+		err = j.lost
+	}
+	return known, err
 }
 
-// find looks for raw among the records that were added since, and moves to the end of the log.
-func (j *journal) find(ctx context.Context, raw []byte) (bool, error) {
+// find looks for raw among the records from a position on, and moves to the end of the log, unless that has a newer claim.
+func (j *journal) find(ctx context.Context, raw []byte, from int) (found bool, err error) {
 	records, err := j.load(ctx)
 	if err != nil {
 		return false, err
 	}
 	var latest record // claim
-	found := false
 	for i, rec := range records {
 		if r, ok := decode(rec); ok && r.Kind == kindClaim {
 			latest = r
 		}
-		if latest.Claim == j.claim.Claim && i >= j.at && bytes.Equal(rec, raw) {
+		if latest.Claim == j.claim.Claim && i >= from && bytes.Equal(rec, raw) {
 			found = true
 		}
 	}
 	if latest.Claim != j.claim.Claim {
-		if !found { // one that was written before the newer claim counts, but none after it will
-			j.lost = superseded(latest)
-		}
+		j.lost = superseded(latest)
 		return found, nil
 	}
-	j.at = len(records)
-	if j.at > 0 {
-		j.last = records[j.at-1]
-	}
+	j.at, j.last = len(records), records[len(records)-1]
 	return found, nil
 }
 
@@ -234,7 +235,7 @@ func (j *journal) delete(ctx context.Context) error {
 		if err == nil || n == journalAttempts || refused(err) {
 			return err
 		}
-		if _, lerr := j.find(ctx, nil); lerr != nil || j.lost != nil {
+		if _, lerr := j.find(ctx, nil, 0); lerr != nil || j.lost != nil {
 			return also(err, lerr)
 		}
 	}
