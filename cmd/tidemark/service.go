@@ -20,7 +20,7 @@ import (
 
 // serviceFlags say where the store and the checkpoints are.
 type serviceFlags struct {
-	Fake          given `placeholder:"DIR" xor:"service-endpoint,service-region" help:"Use an embedded fake OSS that keeps its state in DIR, which is made if need be, as is the bucket."`
+	Fake          given `placeholder:"DIR" xor:"service-endpoint,service-region" help:"Use an embedded fake OSS that keeps its state in DIR; put makes DIR and the bucket if need be."`
 	Endpoint      given `placeholder:"URL" xor:"service-endpoint" help:"Where the service is; instead of $$OSS_ENDPOINT."`
 	Region        given `placeholder:"NAME" xor:"service-region" help:"Its region; instead of $$OSS_REGION."`
 	CheckpointDir given `placeholder:"DIR" help:"Keep checkpoints in DIR (default: tidemark/uploads in the user's state directory)."`
