@@ -54,6 +54,7 @@ func TestFlagRefused(t *testing.T) {
 	fails(t, exitUsage, "--older-than must not be negative$", server.env(), "abort", "oss://"+testBucket+"/k", "--older-than", "-7d")
 	fails(t, exitUsage, "--dir: is empty", nil, "fake", "--dir", "")
 	fails(t, exitUsage, `--bucket: "A_b": a bucket's name has`, nil, "fake", "--bucket", "A_b")
+	fails(t, exitUsage, `--bucket: "bucket/k": a bucket's name has`, nil, "fake", "--bucket", "bucket/k")
 	if _, err := os.Stat(checkpoints); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a checkpoint was begun: %v", err)
 	}
