@@ -311,6 +311,7 @@ func TestHostileLog(t *testing.T) {
 	data := bytesOf(1, 5*partSize)
 	for _, hostile := range []string{
 		`{"kind":"part","claim":CLAIM,"upload":UPLOAD,"number":4,"offset":3000,"size":1000,"etag":"x"}`,
+		`{"kind":"part","claim":CLAIM,"upload":UPLOAD,"number":2,"offset":1000,"size":1000,"etag":"x"}`, // the store has it
 		`{"kind":"part","claim":CLAIM,"upload":UPLOAD,"number":4,"offset":3000,"size":1000,"etag":"x","crc64":"0000000000000000","version":"v"}`,
 		`{"kind":"part","claim":CLAIM,"upload":UPLOAD,"number":-1,"size":1000,"crc64":"0000000000000000"}`,
 		`{"kind":"part","claim":CLAIM,"upload":UPLOAD,"number":1,"offset":-9,"size":-5,"crc64":"0000000000000000"}`,
