@@ -163,3 +163,24 @@ func parseDate(s string) (time.Time, error) {
 func xmlTime(t time.Time) string {
 	return t.UTC().Truncate(time.Second).Format("2006-01-02T15:04:05.000Z")
 }
+
+// authorizationFields reads the list of an Authorization header of V2 and V4. The first field is named id.
+func authorizationFields(list, separator, id string) (first, signature, additional string, hasAdditional bool, err error) {
+	for field := range strings.SplitSeq(list, ",") {
+		k, v, _ := strings.Cut(strings.TrimSpace(field), separator)
+		switch k {
+		case id:
+			first = v
+		case "Signature":
+			signature = v
+		case "AdditionalHeaders":
+			additional, hasAdditional = v, true
+		default:
+			return "", "", "", false, errAuthorization()
+		}
+	}
+	if first == "" || signature == "" {
+		return "", "", "", false, errAuthorization()
+	}
+	return first, signature, additional, hasAdditional, nil
+}

@@ -3,8 +3,10 @@ package fakeoss
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -93,6 +95,22 @@ func TestSignatureVectors(t *testing.T) {
 				if got := hex.EncodeToString(sum[:]); got != v.canonicalHash {
 					t.Errorf("hash of the canonical request %s, want %s", got, v.canonicalHash)
 				}
+			}
+			// The other direction: what the server makes of the same request, with no signature to copy.
+			unsigned := maps.Clone(v.header)
+			unsigned["Authorization"] = strings.Replace(v.header["Authorization"], v.want, "none", 1)
+			c = vectorCall(t, h, v.target, unsigned)
+			var who claim
+			if fields, ok := strings.CutPrefix(unsigned["Authorization"], "OSS4-HMAC-SHA256 "); ok {
+				who, err = c.claimV4Header(fields)
+			} else {
+				who, err = c.claimV1Header(strings.TrimPrefix(unsigned["Authorization"], "OSS "))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _, _ := who.sign(v.secret); got != v.want {
+				t.Errorf("signature %s, want %s", got, v.want)
 			}
 			for name, change := range map[string]func(*call){
 				"method":     func(c *call) { c.r.Method = http.MethodGet },

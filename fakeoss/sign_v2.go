@@ -16,22 +16,11 @@ import (
 const versionV2 = "OSS2"
 
 func (c *call) claimV2Header(fields string) (claim, error) {
-	var id, signature, additional string
-	hasAdditional := false
-	for field := range strings.SplitSeq(fields, ",") {
-		k, v, _ := strings.Cut(strings.TrimSpace(field), ":")
-		switch k {
-		case "AccessKeyId":
-			id = v
-		case "Signature":
-			signature = v
-		case "AdditionalHeaders":
-			additional, hasAdditional = v, true
-		default:
-			return claim{}, errAuthorization()
-		}
+	id, signature, additional, hasAdditional, err := authorizationFields(fields, ":", "AccessKeyId")
+	if err != nil {
+		return claim{}, err
 	}
-	if id == "" || signature == "" || hasAdditional && additional == "" {
+	if hasAdditional && additional == "" {
 		return claim{}, errAuthorization()
 	}
 	date := first(c.r.Header.Get("X-Oss-Date"), c.r.Header.Get("Date"))

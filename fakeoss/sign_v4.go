@@ -49,23 +49,9 @@ func (s scopeV4) checkDay(sent time.Time) error {
 }
 
 func (c *call) claimV4Header(fields string) (claim, error) {
-	var credential, signature, additional string
-	hasAdditional := false
-	for field := range strings.SplitSeq(fields, ",") {
-		k, v, _ := strings.Cut(strings.TrimSpace(field), "=")
-		switch k {
-		case "Credential":
-			credential = v
-		case "Signature":
-			signature = v
-		case "AdditionalHeaders":
-			additional, hasAdditional = v, true
-		default:
-			return claim{}, errAuthorization()
-		}
-	}
-	if credential == "" || signature == "" {
-		return claim{}, errAuthorization()
+	credential, signature, additional, hasAdditional, err := authorizationFields(fields, "=", "Credential")
+	if err != nil {
+		return claim{}, err
 	}
 	if hasAdditional && additional == "" {
 		e := errInvalidArgument("", "", "Invalid AdditionalHeaders in Authorization header.")

@@ -33,7 +33,7 @@ func TestJavaScript(t *testing.T) {
 			done[e.Operation]++
 		}
 		if e.Code == "NotImplemented" {
-			t.Errorf("not implemented: %+v", e)
+			t.Errorf("the server refused what the client asks for: %+v", e)
 		}
 	}
 	for op := range strings.FieldsSeq(`PutObject GetObject HeadObject GetObjectMeta DeleteObject PutObjectACL GetObjectACL

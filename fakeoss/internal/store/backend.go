@@ -11,7 +11,7 @@ import (
 
 // What follows is the part of gofakes3.Backend that is the same in every Store.
 
-// putObject puts an object of exactly size bytes. Conditions are not implemented.
+// putObject puts an object of exactly size bytes. Conditions are refused: OSS has others than S3, which the handler checks.
 func putObject(s Store, bucket, key string, meta map[string]string, input io.Reader, size int64, conditions *gofakes3.PutConditions) error {
 	if conditions != nil {
 		return gofakes3.ErrNotImplemented
@@ -43,7 +43,7 @@ func deleteMulti(s Store, bucket string, keys []string) (result gofakes3.MultiDe
 	return result, nil
 }
 
-// listKeys returns a page of sorted keys. Delimiters are not implemented.
+// listKeys returns a page of sorted keys. A delimiter is refused: the handler groups, since OSS counts groups in its pages.
 func listKeys(keys []string, prefix *gofakes3.Prefix, page gofakes3.ListBucketPage, content func(key string) *gofakes3.Content) (*gofakes3.ObjectList, error) {
 	if prefix == nil {
 		prefix = &gofakes3.Prefix{}

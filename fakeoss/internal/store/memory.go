@@ -161,7 +161,7 @@ func (m *Memory) GetObject(bucket, key string, r *gofakes3.ObjectRangeRequest) (
 	return &gofakes3.Object{Name: key, Metadata: maps.Clone(o.meta), Size: o.size, Range: rng, Contents: content}, nil
 }
 
-// PutObject implements [gofakes3.Backend]. Conditions are not implemented.
+// PutObject implements [gofakes3.Backend]; see putObject for what it refuses.
 func (m *Memory) PutObject(bucket, key string, meta map[string]string, input io.Reader, size int64,
 	conditions *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {
 	return gofakes3.PutObjectResult{}, putObject(m, bucket, key, meta, input, size, conditions)
@@ -197,7 +197,7 @@ func (m *Memory) CopyObject(srcBucket, srcKey, dstBucket, dstKey string, meta ma
 	return gofakes3.CopyObject(m, srcBucket, srcKey, dstBucket, dstKey, meta)
 }
 
-// ListBucket implements [gofakes3.Backend]. Delimiters are not implemented: callers group by themselves.
+// ListBucket implements [gofakes3.Backend]; see listKeys for what it refuses.
 func (m *Memory) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.ListBucketPage) (*gofakes3.ObjectList, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

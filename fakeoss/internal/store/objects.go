@@ -118,6 +118,11 @@ func (d *Dir) SetMeta(bucket, key string, meta map[string]string) error {
 func (d *Dir) find(bucket, key string) (*objectRecord, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.object(bucket, key)
+}
+
+// object is find with d.mu held.
+func (d *Dir) object(bucket, key string) (*objectRecord, error) {
 	b, err := d.bucket(bucket)
 	if err != nil {
 		return nil, err
@@ -142,13 +147,9 @@ func (d *Dir) HeadObject(bucket, key string) (*gofakes3.Object, error) {
 func (d *Dir) GetObject(bucket, key string, r *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	b, err := d.bucket(bucket)
+	o, err := d.object(bucket, key)
 	if err != nil {
 		return nil, err
-	}
-	o := b.objects[key]
-	if o == nil {
-		return nil, gofakes3.KeyNotFound(key)
 	}
 	rng, err := r.Range(o.Size)
 	if err != nil {
@@ -165,7 +166,7 @@ func (d *Dir) GetObject(bucket, key string, r *gofakes3.ObjectRangeRequest) (*go
 	return &gofakes3.Object{Name: key, Metadata: maps.Clone(o.Meta), Size: o.Size, Range: rng, Contents: content}, nil
 }
 
-// PutObject implements [gofakes3.Backend]. Conditions are not implemented.
+// PutObject implements [gofakes3.Backend]; see putObject for what it refuses.
 func (d *Dir) PutObject(bucket, key string, meta map[string]string, input io.Reader, size int64,
 	conditions *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {
 	return gofakes3.PutObjectResult{}, putObject(d, bucket, key, meta, input, size, conditions)
@@ -204,7 +205,7 @@ func (d *Dir) CopyObject(srcBucket, srcKey, dstBucket, dstKey string, meta map[s
 	return gofakes3.CopyObject(d, srcBucket, srcKey, dstBucket, dstKey, meta)
 }
 
-// ListBucket implements [gofakes3.Backend]. Delimiters are not implemented: callers group by themselves.
+// ListBucket implements [gofakes3.Backend]; see listKeys for what it refuses.
 func (d *Dir) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.ListBucketPage) (*gofakes3.ObjectList, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -3,21 +3,15 @@ package store
 import (
 	"io"
 	"os"
-
-	"github.com/johannesboyne/gofakes3"
 )
 
 // Share implements [Store]. The files of data/ get another holder; no byte is copied.
 func (d *Dir) Share(bucket, key string) ([]Body, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	b, err := d.bucket(bucket)
+	o, err := d.object(bucket, key)
 	if err != nil {
 		return nil, err
-	}
-	o := b.objects[key]
-	if o == nil {
-		return nil, gofakes3.KeyNotFound(key)
 	}
 	bodies := make([]Body, len(o.Segments))
 	for i, s := range o.Segments {
