@@ -1,0 +1,62 @@
+package conformance
+
+import (
+	"context"
+	"testing"
+
+	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/checkpoint"
+)
+
+// Backend is a store of objects to be tested. A fixture function makes one for each subtest and cleans up after it through
+// t.Cleanup. It may lead to a place that is not empty: the suite uses keys that nobody else has, below "conformance/".
+type Backend struct {
+	// Backend is the implementation under test.
+	Backend backend.MultipartBackend
+
+	// Read returns the content and the attributes of an object as the store has them; an error that is [backend.ErrNotFound]
+	// if there is none. It should not go through Backend, whose word is what is being tested. It is called while
+	// uploads are under way.
+	Read func(ctx context.Context, key string) ([]byte, backend.Attributes, error)
+
+	// Open returns another handle on the same store, as another process would have. Nil: Backend serves for all, since it
+	// keeps no state of its own between calls.
+	Open func() backend.MultipartBackend
+
+	// Secrets must not be found in an error, nor in a checkpoint: the credentials that Backend has.
+	Secrets []string
+}
+
+// Store is a store of checkpoints to be tested.
+type Store struct {
+	// Store is the implementation under test.
+	Store checkpoint.Store
+
+	// OneProcess says that the logs live in this value, not in a place that other handles and other processes reach. Without it,
+	// the fixture function is called again with the same dir, in this process and in child processes, and
+	// must return a handle on the same logs.
+	OneProcess bool
+
+	// LogFile returns the path of the file that holds the log of id, if a crash may leave that file cut short at any byte. Nil:
+	// there is no such file, and torn tails are not tested.
+	LogFile func(id string) string
+
+	// PowerCut makes the storage forget what was not synced, as much of it as it likes, and returns a handle on what is left. Nil:
+	// the fixture cannot simulate it, and power cuts are not tested.
+	PowerCut func() checkpoint.Store
+}
+
+// NewBackend makes the fixture of one subtest.
+type NewBackend = func(t *testing.T) Backend
+
+// NewStore makes the fixture of one subtest. dir is an empty directory of that subtest, for a store that lives in files; another kind
+// may use its path as a unique name.
+type NewStore = func(t *testing.T, dir string) Store
+
+// open returns another handle on b's store.
+func (b Backend) open() backend.MultipartBackend {
+	if b.Open == nil {
+		return b.Backend
+	}
+	return b.Open()
+}
