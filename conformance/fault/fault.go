@@ -40,7 +40,8 @@ type Call struct {
 	Process int    // from 1
 	Op      string // the method
 	Key     string // of the object; empty for a checkpoint store and a source
-	Upload  string // the upload's ID
+	Upload  string // the upload's ID; empty for Create
+	Log     string // the log's ID, for a checkpoint store
 	Number  int    // of the part, or the position of a record
 	Size    int64  // bytes: of the part, the object or the record
 

@@ -44,7 +44,7 @@ type theStore struct {
 }
 
 func (s *theStore) Load(ctx context.Context, id string) (records [][]byte, err error) {
-	err = s.p.do(ctx, Call{Op: "Load"}, deed{
+	err = s.p.do(ctx, Call{Op: "Load", Log: id}, deed{
 		make:    func(ctx context.Context) (err error) { records, err = s.s.Load(ctx, id); return err },
 		refused: errDisk,
 	})
@@ -55,7 +55,7 @@ func (s *theStore) Load(ctx context.Context, id string) (records [][]byte, err e
 }
 
 func (s *theStore) Append(ctx context.Context, id string, at int, rec []byte) error {
-	return s.p.do(ctx, Call{Op: "Append", Number: at, Size: int64(len(rec))}, deed{
+	return s.p.do(ctx, Call{Op: "Append", Log: id, Number: at, Size: int64(len(rec))}, deed{
 		make: func(ctx context.Context) error { return s.s.Append(ctx, id, at, rec) },
 		later: func() (func(context.Context) error, error) {
 			rec := bytes.Clone(rec)
@@ -66,7 +66,7 @@ func (s *theStore) Append(ctx context.Context, id string, at int, rec []byte) er
 }
 
 func (s *theStore) Delete(ctx context.Context, id string, at int, last []byte) error {
-	return s.p.do(ctx, Call{Op: "Delete", Number: at}, deed{
+	return s.p.do(ctx, Call{Op: "Delete", Log: id, Number: at}, deed{
 		make: func(ctx context.Context) error { return s.s.Delete(ctx, id, at, last) },
 		later: func() (func(context.Context) error, error) {
 			last := bytes.Clone(last)
@@ -84,7 +84,7 @@ type theSyncer struct {
 }
 
 func (s *theSyncer) Sync(ctx context.Context, id string) error {
-	return s.p.do(ctx, Call{Op: "Sync"}, deed{
+	return s.p.do(ctx, Call{Op: "Sync", Log: id}, deed{
 		make:    func(ctx context.Context) error { return s.s.Sync(ctx, id) },
 		refused: errDisk,
 	})
@@ -96,7 +96,7 @@ type theLocker struct {
 }
 
 func (s *theLocker) Lock(ctx context.Context, id string) (unlock func() error, err error) {
-	err = s.p.do(ctx, Call{Op: "Lock"}, deed{
+	err = s.p.do(ctx, Call{Op: "Lock", Log: id}, deed{
 		make: func(ctx context.Context) error {
 			release, err := s.s.Lock(ctx, id)
 			if err == nil {
