@@ -109,6 +109,9 @@ func replay(t *testing.T) func(name string) string {
 	own := reflect.TypeFor[Rule]().PkgPath() + "."
 	for {
 		f, more := frames.Next()
+		if strings.HasPrefix(f.Function, "testing.") {
+			break // a test of this package
+		}
 		if f.Function != "" && !strings.HasPrefix(f.Function, own) {
 			slash := strings.LastIndexByte(f.Function, '/') + 1
 			dot := strings.IndexByte(f.Function[slash:], '.')

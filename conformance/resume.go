@@ -1,10 +1,204 @@
 package conformance
 
-import "testing"
+import (
+	"cmp"
+	"crypto/rand"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
 
-// TestResume interrupts uploads through a backend and a checkpoint store.
+	"github.com/tidemark-go/tidemark/conformance/fault"
+)
+
+// What is in the environment of a test run.
+const (
+	replayVar = "TIDEMARK_REPLAY" // "SCENARIO: SCHEDULE" plays just that
+	pairsVar  = "TIDEMARK_PAIRS"  // how many pairs of a scenario are played: a number, or "all"
+	seedVar   = "TIDEMARK_SEED"   // which of the pairs, if not all
+)
+
+// samplePairs is how many pairs of a scenario are played unless the environment says otherwise.
+const samplePairs = 300
+
+// TestResume uploads through the backend and the checkpoint store, and interrupts.
 func TestResume(t *testing.T, newBackend NewBackend, newStore NewStore) {
 	t.Helper()
+	s := &sweep{again: replay(t), root: t.Name(), newStage: func(t *testing.T) *stage {
+		return &stage{b: newBackend(t), store: newStore(t, t.TempDir()).Store, engine: theEngine, prefix: "conformance/" + rand.Text()[:12] + "/"}
+	}}
+	s.all(t)
 }
 
-var resumeRules = []Rule{}
+// sweep plays schedules on stages.
+type sweep struct {
+	newStage func(t *testing.T) *stage
+	again    func(name string) string
+	root     string // the test that called TestResume
+
+	mu    sync.Mutex
+	found []violation
+	quiet bool // violations are collected only
+}
+
+func (s *sweep) all(t *testing.T) {
+	first := s.newStage(t)
+	list := scenarios(first.b.Backend)
+	if text := os.Getenv(replayVar); text != "" {
+		s.replay(t, first, list, text)
+		return
+	}
+	for _, sc := range list {
+		t.Run(sc.name, func(t *testing.T) { s.scenario(t, sc) })
+	}
+}
+
+// replay plays one schedule and shows its calls.
+func (s *sweep) replay(t *testing.T, g *stage, list []*scenario, text string) {
+	name, plan, _ := strings.Cut(text, ":")
+	i := slices.IndexFunc(list, func(sc *scenario) bool { return sc.name == name })
+	schedule, err := fault.Parse(plan)
+	if i < 0 || err != nil {
+		t.Fatalf("%s=%q: want SCENARIO: SCHEDULE: %v", replayVar, text, cmp.Or(err, fmt.Errorf("no scenario %q", name)))
+	}
+	p := g.play(t.Context(), list[i], schedule)
+	t.Logf("calls:%s", p.trace())
+	s.report(t, p)
+}
+
+// scenario plays the clean upload, all single faults, and pairs.
+func (s *sweep) scenario(t *testing.T, sc *scenario) {
+	start := time.Now()
+	clean := s.newStage(t).play(t.Context(), sc, nil)
+	if s.report(t, clean); clean.violation != nil {
+		return
+	}
+	singles := schedules(nil, faultsAt(clean.calls, 0, sc.first, nil))
+	var pairs []fault.Schedule
+	s.batches(t, "singles", sc, singles, func(p *play) {
+		if sc.second != nil {
+			pairs = append(pairs, pairsOf(p)...)
+		}
+	})
+	all := len(pairs)
+	pairs = s.sample(t, pairs)
+	s.batches(t, "pairs", sc, pairs, func(*play) {})
+	if !s.quiet {
+		t.Logf("%d calls; played: %d single faults, %d of %d pairs, in %v", len(clean.calls), len(singles), len(pairs), all, time.Since(start).Round(time.Millisecond))
+	}
+}
+
+// schedules appends each fault to a schedule.
+func schedules(first fault.Schedule, list fault.Schedule) []fault.Schedule {
+	all := make([]fault.Schedule, len(list))
+	for i, f := range list {
+		all[i] = append(slices.Clone(first), f)
+	}
+	return all
+}
+
+// pairsOf returns what can go wrong after the one fault of a play. As the first of two, what is late comes at the end, at once or
+// after some calls.
+func pairsOf(p *play) []fault.Schedule {
+	distances := []int{1, 3}
+	if f := p.schedule[0]; f.In > 0 && !slices.Contains(distances, f.In) {
+		return nil
+	}
+	at := slices.IndexFunc(p.calls, disturbed)
+	if at < 0 {
+		return nil
+	}
+	second := faultsAt(p.calls, at+1, p.sc.second, distances)
+	if op := p.schedule[0].Op; op == "Delete" || op == "Abort" { // for what follows, too, the engine has its own time limit
+		second = slices.DeleteFunc(second, func(f fault.Fault) bool { return f.Kind == fault.Stalled })
+	}
+	return schedules(p.schedule, second)
+}
+
+// sample returns some of the pairs, as the environment says.
+func (s *sweep) sample(t *testing.T, pairs []fault.Schedule) []fault.Schedule {
+	n := samplePairs
+	switch text := os.Getenv(pairsVar); {
+	case text == "all":
+		return pairs
+	case text != "":
+		var err error
+		if n, err = strconv.Atoi(text); err != nil || n < 0 {
+			t.Fatalf(`%s=%q: want a number or "all"`, pairsVar, text)
+		}
+	case testing.Short():
+		return nil
+	}
+	if n >= len(pairs) {
+		return pairs
+	}
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv(seedVar); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("%s=%q: want a number", seedVar, text)
+		}
+	}
+	if !s.quiet {
+		t.Logf("%s=%d chose %d pairs; %s=all plays all", seedVar, seed, n, pairsVar)
+	}
+	rnd := mathrand.New(mathrand.NewPCG(seed, 0))
+	rnd.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
+	return pairs[:n]
+}
+
+// batch is how many schedules are played on one stage, which bounds what a store in memory must hold.
+const batch = 250
+
+// batches plays schedules, some at the same time, and passes on the plays in order.
+func (s *sweep) batches(t *testing.T, name string, sc *scenario, list []fault.Schedule, each func(*play)) {
+	if len(list) == 0 {
+		return
+	}
+	plays := make([]*play, len(list))
+	t.Run(name, func(t *testing.T) {
+		for from := 0; from < len(list); from += batch {
+			to := min(from+batch, len(list))
+			t.Run(fmt.Sprintf("%d-%d", from+1, to), func(t *testing.T) {
+				t.Parallel()
+				g := s.newStage(t)
+				for i := from; i < to && t.Context().Err() == nil; i++ {
+					plays[i] = g.play(t.Context(), sc, list[i])
+					s.report(t, plays[i])
+					plays[i].forget()
+				}
+			})
+		}
+	})
+	for _, p := range plays {
+		if p != nil {
+			each(p)
+		}
+	}
+}
+
+// forget drops what is large.
+func (p *play) forget() { p.src, p.led, p.faults, p.stage = nil, nil, nil, nil }
+
+// report passes on what a play violated.
+func (s *sweep) report(t *testing.T, p *play) {
+	v := p.violation
+	if v == nil {
+		if err := p.faults.Unfired(); err != nil {
+			t.Errorf("%s: %v: %v: the same calls were not made again", p.sc.name, p.schedule, err)
+		}
+		return
+	}
+	s.mu.Lock()
+	s.found = append(s.found, *v)
+	s.mu.Unlock()
+	if !s.quiet {
+		t.Errorf("%v\n\tschedule: %s: %v\n\tagain: %s='%s: %v' %s\n\tcalls:%s", v, p.sc.name, p.schedule,
+			replayVar, p.sc.name, p.schedule, s.again(s.root), p.trace())
+	}
+}

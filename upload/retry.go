@@ -113,6 +113,9 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 
 // pause waits. It returns early, with an error, when ctx is done.
 func pause(ctx context.Context, d time.Duration) error {
+	if ctx.Err() != nil { // whatever the timer says
+		return ended(ctx)
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -296,7 +296,7 @@ func (p *Process) fail(ctx context.Context, f Fault, call *Call, d deed) (effect
 			p.w.opts.Stalling()
 		}
 		<-ctx.Done()
-		return false, fmt.Errorf("%w: no answer: %w", ErrInjected, context.Cause(ctx))
+		return false, fmt.Errorf("%w: no answer: %w", ErrInjected, ctx.Err())
 	case Altered:
 		d.alter()
 		err := d.make(ctx)

@@ -89,9 +89,9 @@ func (s *Source) Change(kind Kind) {
 	case Truncated:
 		data = data[:len(data)*5/8]
 	case Grown:
-		data = append(data, random(len(data)/3+1, uint64(s.version))...)
+		data = append(data, random(len(data)/3+1, ^uint64(s.version))...)
 	case Replaced:
-		data = random(len(data), uint64(s.version))
+		data = random(len(data), ^uint64(s.version))
 	case Touched:
 		return
 	default:

@@ -1,0 +1,61 @@
+package conformance
+
+import (
+	"context"
+	"sync"
+
+	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/checkpoint"
+	"github.com/tidemark-go/tidemark/upload"
+)
+
+// ledger stands between the faults and the backend, and so knows what truly happened.
+type ledger struct {
+	backend.MultipartBackend
+
+	mu        sync.Mutex
+	created   []backend.Upload
+	completed int
+	hasCRC    bool // some part had one
+}
+
+// Unwrap lets the optional interfaces through.
+func (l *ledger) Unwrap() backend.MultipartBackend { return l.MultipartBackend }
+
+func (l *ledger) Create(ctx context.Context, key string, attrs backend.Attributes) (backend.Upload, error) {
+	u, err := l.MultipartBackend.Create(ctx, key, attrs)
+	if err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.created = append(l.created, u)
+	}
+	return u, err
+}
+
+func (l *ledger) Complete(ctx context.Context, u backend.Upload, parts []backend.Part, opts backend.CompleteOptions) (backend.Object, error) {
+	obj, err := l.MultipartBackend.Complete(ctx, u, parts, opts)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		l.completed++
+	}
+	l.hasCRC = l.hasCRC || len(parts) > 0 && parts[0].CRC64 != nil
+	return obj, err
+}
+
+func (l *ledger) uploads() []backend.Upload {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]backend.Upload(nil), l.created...)
+}
+
+// driver is what runs an upload: an upload.Uploader, or a broken one in the tests of this package.
+type driver interface {
+	Upload(ctx context.Context, key string, src upload.Source, req *upload.Request) (*upload.Result, error)
+}
+
+type engine func(backend.MultipartBackend, checkpoint.Store, *upload.Options) driver
+
+func theEngine(b backend.MultipartBackend, s checkpoint.Store, opts *upload.Options) driver {
+	return upload.New(b, s, opts)
+}

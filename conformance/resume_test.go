@@ -1,0 +1,29 @@
+package conformance
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/backend/memory"
+	"github.com/tidemark-go/tidemark/checkpoint"
+)
+
+func memoryBackend(*testing.T) Backend {
+	b := memory.New(&memory.Options{Info: backend.Info{MinPartSize: 1}})
+	return Backend{Backend: b, Read: func(_ context.Context, key string) ([]byte, backend.Attributes, error) {
+		r, attrs, err := b.Open(key)
+		if err != nil {
+			return nil, attrs, err
+		}
+		data, err := io.ReadAll(r)
+		return data, attrs, err
+	}}
+}
+
+func memoryStore(*testing.T, string) Store {
+	return Store{Store: checkpoint.NewMemory(), OneProcess: true}
+}
+
+func TestOurEngine(t *testing.T) { TestResume(t, memoryBackend, memoryStore) }

@@ -1,0 +1,119 @@
+package conformance
+
+import (
+	"slices"
+
+	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/conformance/fault"
+	"github.com/tidemark-go/tidemark/upload"
+)
+
+// scenario is one kind of upload, and what is made to go wrong with it.
+type scenario struct {
+	name string
+	size int64 // bytes
+	part int64 // size in bytes of a part; 0: one Put
+	old  bool  // there is an object under the key, which the upload replaces
+	req  upload.Request
+
+	// first and second say what may go wrong with a call of op, as the first thing that does and as the second. second is nil if
+	// there is no second.
+	first, second func(op string) []fault.Kind
+
+	// attrs are the attributes that process n asks for, from 1; nil: those of req.
+	attrs func(n int) backend.Attributes
+}
+
+// scenarios for a store.
+func scenarios(b backend.MultipartBackend) []*scenario {
+	part := max(b.Info().MinPartSize, 1000)
+	three := 2*part + part/2 + 1
+	list := []*scenario{
+		{name: "parts", size: three, part: part, old: true, first: whatFails, second: whatFails},
+		{name: "if-absent", size: three, part: part, req: upload.Request{IfAbsent: true}, first: whatFails, second: crashes},
+		{name: "events", size: three, part: part, first: whatHappens, second: crashes},
+		{name: "events-after-crash", size: three, part: part, first: crashes, second: whatHappens},
+		{name: "occupied", size: three, part: part, req: upload.Request{IfAbsent: true}, first: occupied, second: crashes},
+		{name: "attributes", size: three, part: part, first: crashes, second: crashes, attrs: func(n int) backend.Attributes {
+			return backend.Attributes{ContentType: []string{"text/plain", "text/html"}[min(n, 2)-1]}
+		}},
+		{name: "empty", size: 0, part: part, first: whatFails},
+	}
+	if _, ok := backend.As[backend.Putter](b); ok {
+		list = append(list,
+			&scenario{name: "put", size: 1500, old: true, first: whatFails, second: whatFails},
+			&scenario{name: "put-if-absent", size: 1500, req: upload.Request{IfAbsent: true}, first: notAltered, second: crashes},
+		)
+	}
+	return list
+}
+
+// notAltered is for a Put under IfAbsent: what the store took of it is noticed, and stays, since nothing may replace it.
+func notAltered(op string) []fault.Kind {
+	return slices.DeleteFunc(whatFails(op), func(k fault.Kind) bool { return k == fault.Altered })
+}
+
+// whatFails is all that can go wrong with a call. Abort and Delete do not stall: the engine makes them with a time limit of its own of
+// 30 s, when its caller has given up or has what it wants.
+func whatFails(op string) []fault.Kind {
+	kinds := fault.Failures(op)
+	if op == "Abort" || op == "Delete" {
+		kinds = slices.DeleteFunc(kinds, func(k fault.Kind) bool { return k == fault.Stalled })
+	}
+	return kinds
+}
+
+// crashes are the failures after which another process goes on.
+func crashes(op string) []fault.Kind {
+	return slices.DeleteFunc(fault.Failures(op), func(k fault.Kind) bool {
+		return k != fault.CrashBefore && k != fault.CrashAfter && k != fault.CrashLate
+	})
+}
+
+func whatHappens(string) []fault.Kind {
+	return slices.DeleteFunc(fault.Events(), func(k fault.Kind) bool { return k == fault.Occupied })
+}
+
+func occupied(string) []fault.Kind { return []fault.Kind{fault.Occupied} }
+
+// faultsAt lists what may go wrong with the calls from a position on. in are the distances at which what is late takes effect; nil:
+// all that make a difference.
+func faultsAt(calls []fault.Call, from int, kinds func(op string) []fault.Kind, in []int) fault.Schedule {
+	seen := map[string]int{}
+	var list fault.Schedule
+	for i, c := range calls[from:] {
+		seen[c.Op]++
+		distances := in
+		if distances == nil {
+			distances = upTo(storeCalls(calls[from+i:]))
+		}
+		for _, kind := range kinds(c.Op) {
+			f := fault.Fault{Op: c.Op, N: seen[c.Op], Kind: kind}
+			list = append(list, f)
+			if kind == fault.Late || kind == fault.CrashLate {
+				for _, f.In = range distances {
+					list = append(list, f)
+				}
+			}
+		}
+	}
+	return list
+}
+
+func upTo(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i + 1
+	}
+	return list
+}
+
+// storeCalls counts the calls that time is measured in.
+func storeCalls(calls []fault.Call) (n int) {
+	for _, c := range calls {
+		if c.Op != "ReadAt" && c.Op != "Version" {
+			n++
+		}
+	}
+	return n
+}
