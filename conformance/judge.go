@@ -249,6 +249,8 @@ func (p *play) judgeSent() {
 		case c.Kind == fault.Replaced, c.Kind == fault.Touched, c.Kind == fault.Edited, c.Kind == fault.Denied && c.Op == "Stat":
 			most += parts
 		case c.Kind == "":
+		case p.sc.atOnce > 1:
+			most += p.sc.atOnce
 		case c.Op == "UploadPart", c.Op == "ReadAt", c.Kind == fault.Stale, c.Kind == fault.Denied && c.Op == "ListParts", !p.led.hasCRC:
 			most++
 		}

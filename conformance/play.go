@@ -36,7 +36,11 @@ type play struct {
 	*stage
 	sc       *scenario
 	schedule fault.Schedule
+	order    string // of the calls, where several are made at once
 
+	around func(process func()) // runs each process
+
+	store  checkpoint.Store
 	key    string
 	src    *fault.Source
 	led    *ledger
@@ -56,26 +60,36 @@ type play struct {
 	violation *violation
 }
 
+var errSuperseded = upload.ErrSuperseded
+
 // retries are quick: nobody learns from waiting.
 var quickly = upload.Retry{Attempts: 3, BaseDelay: 1, MaxDelay: 1}
 
 // play carries out a schedule. The same schedule makes the same calls.
 func (g *stage) play(ctx context.Context, sc *scenario, s fault.Schedule) *play {
+	p := g.begin(ctx, sc, s, &fault.Options{})
+	p.run()
+	return p
+}
+
+// begin prepares a play.
+func (g *stage) begin(ctx context.Context, sc *scenario, s fault.Schedule, opts *fault.Options) *play {
 	g.plays++
-	p := &play{stage: g, sc: sc, schedule: s, ctx: ctx, key: fmt.Sprintf("%s%d", g.prefix, g.plays), led: &ledger{MultipartBackend: g.b.open()}}
+	p := &play{stage: g, sc: sc, schedule: s, ctx: ctx, key: fmt.Sprintf("%s%d", g.prefix, g.plays), store: g.store, around: func(process func()) { process() }}
+	p.led = &ledger{MultipartBackend: g.b.open()}
 	p.src = fault.NewSource("source of "+p.key, int(sc.size), uint64(g.plays))
-	p.faults = fault.New(s, &fault.Options{Event: p.event, Stalling: p.stalling})
+	opts.Event, opts.Stalling = p.event, p.stalling
+	p.faults = fault.New(s, opts)
 	if sc.old {
 		p.old = []byte("the object that was there before")
 		p.occupy(p.old)
 	}
-	p.run()
 	return p
 }
 
 // opts are the engine's. A source below the threshold is a Put.
 func (p *play) opts() *upload.Options {
-	o := &upload.Options{Concurrency: 1, Threshold: -1, Retry: quickly}
+	o := &upload.Options{Concurrency: max(p.sc.atOnce, 1), Threshold: -1, Retry: quickly}
 	if p.sc.part == 0 {
 		o.Threshold = p.sc.size*3 + 1 // that of a grown one too
 	}
@@ -92,7 +106,8 @@ func (p *play) run() {
 		before := len(p.faults.Calls())
 		p.led.MultipartBackend = p.b.open()
 		proc := p.faults.Process()
-		_, err := p.process(n, proc)
+		var err error
+		p.around(func() { _, err = p.process(n, proc) })
 		p.calls = p.faults.Calls()
 		p.returned = append(p.returned, len(p.calls))
 		if p.violation != nil || p.judgeProcess(proc, err, before) {
@@ -115,16 +130,10 @@ func (p *play) process(n int, proc *fault.Process) (res *upload.Result, err erro
 	p.mu.Lock()
 	p.cancel = cancel
 	p.mu.Unlock()
-	req := p.sc.req
-	req.PartSize = p.sc.part
-	if p.sc.attrs != nil {
-		req.Attributes = p.sc.attrs(n)
-	}
-	d := p.engine(proc.Backend(p.led), proc.Store(p.store), p.opts())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		res, err = d.Upload(ctx, p.key, proc.Source(p.src), &req)
+		res, err = p.upload(ctx, n, proc)
 	}()
 	select {
 	case <-done:
@@ -140,6 +149,19 @@ func (p *play) process(n int, proc *fault.Process) (res *upload.Result, err erro
 		p.violate("R11", "still running %v after its context was done", patience)
 		return nil, context.Cause(ctx)
 	}
+}
+
+// upload is the n-th process.
+func (p *play) upload(ctx context.Context, n int, proc *fault.Process) (res *upload.Result, err error) {
+	req := p.sc.req
+	req.PartSize = p.sc.part
+	if p.sc.attrs != nil {
+		req.Attributes = p.sc.attrs(n)
+	}
+	p.labelled(ctx, func(ctx context.Context) {
+		res, err = p.engine(proc.Backend(p.led), proc.Store(p.store), p.opts()).Upload(ctx, p.key, proc.Source(p.src), &req)
+	})
+	return res, err
 }
 
 func (p *play) stalling() {
@@ -233,6 +255,15 @@ func (p *play) clean() {
 			p.store.Delete(p.ctx, id, len(records), records[len(records)-1])
 		}
 	}
+}
+
+// String is what replays p.
+func (p *play) String() string {
+	s := fmt.Sprintf("%s: %v", p.sc.name, p.schedule)
+	if p.order != "" {
+		s += "| " + p.order
+	}
+	return s
 }
 
 // violate notes the first violation.

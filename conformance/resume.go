@@ -54,19 +54,42 @@ func (s *sweep) all(t *testing.T) {
 		return
 	}
 	for _, sc := range list {
-		t.Run(sc.name, func(t *testing.T) { s.scenario(t, sc) })
+		t.Run(sc.name, func(t *testing.T) {
+			switch {
+			case sc.racers > 0:
+				s.races(t, sc)
+			case sc.atOnce > 1:
+				s.seeds(t, sc)
+			default:
+				s.scenario(t, sc)
+			}
+		})
 	}
 }
 
-// replay plays one schedule and shows its calls.
+// replay plays one schedule and shows its calls. The text is SCENARIO: SCHEDULE, and after a bar the order of calls where several
+// are made at once.
 func (s *sweep) replay(t *testing.T, g *stage, list []*scenario, text string) {
 	name, plan, _ := strings.Cut(text, ":")
+	plan, calls, _ := strings.Cut(plan, "|")
 	i := slices.IndexFunc(list, func(sc *scenario) bool { return sc.name == name })
 	schedule, err := fault.Parse(plan)
 	if i < 0 || err != nil {
 		t.Fatalf("%s=%q: want SCENARIO: SCHEDULE: %v", replayVar, text, cmp.Or(err, fmt.Errorf("no scenario %q", name)))
 	}
-	p := g.play(t.Context(), list[i], schedule)
+	var p *play
+	switch sc := list[i]; {
+	case sc.racers > 0:
+		o, err := parseOrder(calls)
+		if err != nil {
+			t.Fatalf("%s=%q: %v", replayVar, text, err)
+		}
+		p, _ = g.race(t.Context(), sc, o)
+	case sc.atOnce > 1:
+		p = g.shuffle(t.Context(), sc, schedule, &shuffled{replay: strings.Fields(calls)})
+	default:
+		p = g.play(t.Context(), sc, schedule)
+	}
 	t.Logf("calls:%s", p.trace())
 	s.report(t, p)
 }
@@ -137,19 +160,26 @@ func (s *sweep) sample(t *testing.T, pairs []fault.Schedule) []fault.Schedule {
 	if n >= len(pairs) {
 		return pairs
 	}
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv(seedVar); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("%s=%q: want a number", seedVar, text)
-		}
-	}
+	seed := s.seed(t)
 	if !s.quiet {
 		t.Logf("%s=%d chose %d pairs; %s=all plays all", seedVar, seed, n, pairsVar)
 	}
 	rnd := mathrand.New(mathrand.NewPCG(seed, 0))
 	rnd.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
 	return pairs[:n]
+}
+
+// seed is what chance begins with.
+func (s *sweep) seed(t *testing.T) uint64 {
+	text := os.Getenv(seedVar)
+	if text == "" {
+		return uint64(time.Now().UnixNano())
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%q: want a number", seedVar, text)
+	}
+	return seed
 }
 
 // batch is how many schedules are played on one stage, which bounds what a store in memory must hold.
@@ -172,6 +202,7 @@ func (s *sweep) batches(t *testing.T, name string, sc *scenario, list []fault.Sc
 					s.report(t, plays[i])
 					plays[i].forget()
 				}
+				s.leftovers(t, g)
 			})
 		}
 	})
@@ -179,6 +210,23 @@ func (s *sweep) batches(t *testing.T, name string, sc *scenario, list []fault.Sc
 		if p != nil {
 			each(p)
 		}
+	}
+}
+
+// leftovers reports goroutines that the uploads on a stage have left.
+func (s *sweep) leftovers(t *testing.T, g *stage) {
+	if stacks := g.leftovers(); stacks != "" {
+		s.violated(t, violation{ruleOf("R15"), t.Name(), "after these uploads goroutines are left:" + stacks}, "")
+	}
+}
+
+// violated notes a violation; how says what led to it.
+func (s *sweep) violated(t *testing.T, v violation, how string) {
+	s.mu.Lock()
+	s.found = append(s.found, v)
+	s.mu.Unlock()
+	if !s.quiet {
+		t.Errorf("%v%s", v, how)
 	}
 }
 
@@ -190,15 +238,9 @@ func (s *sweep) report(t *testing.T, p *play) {
 	v := p.violation
 	if v == nil {
 		if err := p.faults.Unfired(); err != nil {
-			t.Errorf("%s: %v: %v: the same calls were not made again", p.sc.name, p.schedule, err)
+			t.Errorf("%s: %v: the same calls were not made again", p, err)
 		}
 		return
 	}
-	s.mu.Lock()
-	s.found = append(s.found, *v)
-	s.mu.Unlock()
-	if !s.quiet {
-		t.Errorf("%v\n\tschedule: %s: %v\n\tagain: %s='%s: %v' %s\n\tcalls:%s", v, p.sc.name, p.schedule,
-			replayVar, p.sc.name, p.schedule, s.again(s.root), p.trace())
-	}
+	s.violated(t, *v, fmt.Sprintf("\n\tschedule: %s\n\tagain: %s='%s' %s\n\tcalls:%s", p, replayVar, p, s.again(s.root), p.trace()))
 }

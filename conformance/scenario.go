@@ -20,6 +20,10 @@ type scenario struct {
 	// there is no second.
 	first, second func(op string) []fault.Kind
 
+	racers   int  // processes at once; 0: one after the other
+	unlocked bool // the store's locks are not used, so that several drivers meet
+	atOnce   int  // parts that are sent at once; 0 is 1
+
 	// attrs are the attributes that process n asks for, from 1; nil: those of req.
 	attrs func(n int) backend.Attributes
 }
@@ -37,6 +41,11 @@ func scenarios(b backend.MultipartBackend) []*scenario {
 		{name: "attributes", size: three, part: part, first: crashes, second: crashes, attrs: func(n int) backend.Attributes {
 			return backend.Attributes{ContentType: []string{"text/plain", "text/html"}[min(n, 2)-1]}
 		}},
+		{name: "race-2", size: three, part: part, racers: 2, unlocked: true},
+		{name: "race-2-if-absent", size: three, part: part, racers: 2, unlocked: true, req: upload.Request{IfAbsent: true}},
+		{name: "race-2-locked", size: three, part: part, racers: 2},
+		{name: "race-3", size: three, part: part, racers: 3, unlocked: true},
+		{name: "at-once", size: 5*part + part/2, part: part, atOnce: 3, first: whatFails},
 		{name: "empty", size: 0, part: part, first: whatFails},
 	}
 	if _, ok := backend.As[backend.Putter](b); ok {
