@@ -17,11 +17,11 @@ import (
 
 // How an upload ends. Each step is the renaming of one file, which either happens or does not, and which only one process can do:
 //
-//	1. The object is assembled in the upload's folder, as object.X, where X is random, and synced.
-//	2. The token `key` becomes `publish.X`: it is decided what will be published. An Abort, or another Complete, that comes now
-//	   finds no `key`, and this one finds none if they came first.
-//	3. object.X becomes the object. It can do so only once.
-//	4. The folder is removed.
+//  1. The object is assembled in the upload's folder, as object.X, where X is random, and synced.
+//  2. The token `key` becomes `publish.X`: it is decided what will be published. An Abort, or another Complete, that comes now
+//     finds no `key`, and this one finds none if they came first.
+//  3. object.X becomes the object. It can do so only once.
+//  4. The folder is removed.
 //
 // Whoever comes upon an upload that is decided, because it is just being completed or because the process died, does steps 3 and 4
 // and then knows that the upload is gone. If step 3 is refused, object.X is removed and the token becomes `key` again.
@@ -39,7 +39,10 @@ const (
 var errOvertaken = errors.New("another call ended the upload")
 
 // find returns the folder of an upload that is open. It ends one that is decided.
-func (b *Backend) find(u backend.Upload) (string, error) {
+func (b *Backend) find(ctx context.Context, u backend.Upload) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
 	gone := fmt.Errorf("upload %.40q of %.80q: %w", u.ID, u.Key, backend.ErrNoSuchUpload)
 	if len(u.ID) != len(rand.Text()) || strings.Trim(u.ID, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
 		return "", gone // not of our making, so not to be used as a name
@@ -61,12 +64,20 @@ func (b *Backend) find(u backend.Upload) (string, error) {
 	}
 }
 
+// explain returns the error of a step in an upload's folder, which may have failed because the upload ended meanwhile.
+func (b *Backend) explain(u backend.Upload, err error) error {
+	if _, gone := b.find(context.Background(), u); errors.Is(gone, backend.ErrNoSuchUpload) {
+		return gone
+	}
+	return err
+}
+
 // Complete implements [backend.MultipartBackend].
 func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backend.Part, opts backend.CompleteOptions) (backend.Object, error) {
 	if len(parts) == 0 || len(parts) > maxParts {
 		return backend.Object{}, fmt.Errorf("%d parts, not 1 to %d: %w", len(parts), maxParts, backend.ErrInvalid)
 	}
-	folder, err := b.find(u)
+	folder, err := b.find(ctx, u)
 	if err != nil {
 		return backend.Object{}, err
 	}
@@ -85,10 +96,7 @@ func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backen
 		return err
 	})
 	if err != nil {
-		if _, gone := b.find(u); gone != nil { // which explains why a part was missing
-			return backend.Object{}, gone
-		}
-		return backend.Object{}, err
+		return backend.Object{}, b.explain(u, err)
 	}
 	info, sum, err := b.remember(u.Key, assembled, crc)
 	if err == nil {
@@ -104,10 +112,7 @@ func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backen
 	if err != nil {
 		b.root.Remove(assembled)
 		b.forget(sum)
-		if _, gone := b.find(u); gone != nil {
-			return backend.Object{}, gone
-		}
-		return backend.Object{}, sorted(err)
+		return backend.Object{}, b.explain(u, sorted(err))
 	}
 	if err = b.sync(folder); err == nil {
 		err = b.conclude(folder, token, u.Key)
@@ -165,23 +170,27 @@ func (b *Backend) conclude(folder, token, key string) error {
 	x := token[strings.LastIndexByte(token, '.')+1:]
 	from, name := path.Join(folder, object+x), path.Join(folder, token)
 	err := b.publish(from, key, strings.HasPrefix(token, ifAbsent))
-	if errors.Is(err, backend.ErrExists) && b.same(from, key) {
-		err = nil // a hard link that somebody made before us
-	}
 	switch {
 	case err == nil:
+	case errors.Is(err, backend.ErrExists) && b.same(from, key): // a hard link that somebody made before us
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := b.root.Lstat(name); err == nil {
-			b.root.RemoveAll(folder) // the token without the object: it was published
+		if _, err := b.root.Lstat(name); err == nil { // the token without the object: it was published
+			if err := b.root.RemoveAll(folder); err != nil {
+				return err
+			}
 		}
 		return errOvertaken
 	case !noEffect(err):
 		return err
-	case b.root.Remove(from) != nil:
-		return errOvertaken
 	default:
-		if back := b.root.Rename(name, path.Join(folder, open)); back != nil {
-			return fmt.Errorf("go back after %v: %w", err, back)
+		undo := b.root.Remove(from)
+		if undo == nil {
+			undo = b.root.Rename(name, path.Join(folder, open))
+		} else if errors.Is(undo, fs.ErrNotExist) {
+			return errOvertaken
+		}
+		if undo != nil {
+			return fmt.Errorf("go back after %v: %w", err, undo)
 		}
 		return err
 	}

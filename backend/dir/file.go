@@ -43,11 +43,11 @@ func (b *Backend) create(name string, write func(*os.File) error) (err error) {
 func receive(ctx context.Context, f *os.File, body io.Reader, size int64) (uint64, error) {
 	r := &reader{ctx: ctx, body: body}
 	_, err := io.CopyN(f, r, size)
-	if errors.Is(r.err, io.EOF) {
+	switch {
+	case err == io.EOF:
 		return 0, fmt.Errorf("the body ended before %d bytes: %w", size, io.ErrUnexpectedEOF)
-	}
-	if r.err != nil {
-		return 0, r.err // the body's: it says nothing of the store, so it is not sorted
+	case err != nil && r.err != nil:
+		return 0, err // the body's: it says nothing of the store, so it is not sorted
 	}
 	return r.crc, sorted(err)
 }

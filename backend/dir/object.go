@@ -22,10 +22,11 @@ func (b *Backend) Stat(ctx context.Context, key string) (backend.Object, error) 
 	if err := ctx.Err(); err != nil {
 		return backend.Object{}, err
 	}
-	if err := checkKey(key); err != nil {
-		return backend.Object{}, err
+	var info fs.FileInfo
+	err := checkKey(key)
+	if err == nil {
+		info, err = b.look(key)
 	}
-	info, err := b.look(key)
 	if errors.Is(err, backend.ErrInvalid) || err == nil && info == nil {
 		return backend.Object{}, fmt.Errorf("%q: %w", key, backend.ErrNotFound)
 	}
@@ -45,6 +46,9 @@ func (b *Backend) Stat(ctx context.Context, key string) (backend.Object, error) 
 
 // Put implements [backend.Putter].
 func (b *Backend) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, attrs backend.Attributes, opts backend.CompleteOptions) (backend.Object, error) {
+	if err := ctx.Err(); err != nil {
+		return backend.Object{}, err
+	}
 	old, err := b.accept(key, attrs, size)
 	if err == nil && old != nil && opts.IfAbsent {
 		err = fmt.Errorf("%q: %w", key, backend.ErrExists)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"iter"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,27 +61,13 @@ func (b *Backend) accept(key string, attrs backend.Attributes, size int64) (fs.F
 		return nil, err
 	}
 	if !attrs.IsZero() {
-		return nil, fmt.Errorf("a directory keeps no attributes (%s): %w", strings.Join(names(attrs), ", "), backend.ErrInvalid)
+		asked, _ := json.Marshal(attrs) // which names them, and cannot fail
+		return nil, fmt.Errorf("a directory keeps no attributes, asked were %s: %w", asked, backend.ErrInvalid)
 	}
 	if size < 0 {
 		return nil, fmt.Errorf("size %d: %w", size, backend.ErrInvalid)
 	}
 	return b.look(key)
-}
-
-// names returns which attributes are asked for.
-func names(a backend.Attributes) (list []string) {
-	for name, asked := range map[string]bool{
-		"ContentType": a.ContentType != "", "CacheControl": a.CacheControl != "", "ContentDisposition": a.ContentDisposition != "",
-		"ContentEncoding": a.ContentEncoding != "", "ContentLanguage": a.ContentLanguage != "", "Expires": !a.Expires.IsZero(),
-		"Metadata": len(a.Metadata) > 0, "Tags": len(a.Tags) > 0, "StorageClass": a.StorageClass != "", "ACL": a.ACL != "",
-		"Encryption": a.Encryption != backend.Encryption{},
-	} {
-		if asked {
-			list = append(list, name)
-		}
-	}
-	return list
 }
 
 // UploadPart implements [backend.MultipartBackend]. The part is synced, its name is not: a name that a power cut takes is missed by
@@ -88,7 +76,7 @@ func (b *Backend) UploadPart(ctx context.Context, u backend.Upload, number int, 
 	if number < 1 || number > maxParts || size < 0 {
 		return backend.Part{}, fmt.Errorf("part %d of %d bytes: numbers are 1 to %d: %w", number, size, maxParts, backend.ErrInvalid)
 	}
-	folder, err := b.find(u)
+	folder, err := b.find(ctx, u)
 	if err != nil {
 		return backend.Part{}, err
 	}
@@ -102,17 +90,14 @@ func (b *Backend) UploadPart(ctx context.Context, u backend.Upload, number int, 
 		return err
 	})
 	if err == nil {
-		err = b.root.Rename(draft, name)
+		err = sorted(b.root.Rename(draft, name))
 	}
-	// The upload may have ended meanwhile. Then the folder is being removed, and what came too late goes as well.
-	if _, gone := b.find(u); errors.Is(gone, backend.ErrNoSuchUpload) {
-		b.root.Remove(draft)
+	if err = b.explain(u, err); errors.Is(err, backend.ErrNoSuchUpload) {
+		// It ended meanwhile, and its folder is being removed: what came too late goes as well.
 		b.root.Remove(name)
 		b.root.Remove(folder) // if it is empty
-		return backend.Part{}, gone
 	}
 	if err != nil {
-		b.root.Remove(draft)
 		return backend.Part{}, err
 	}
 	return part(number, crc, size), nil
@@ -146,16 +131,16 @@ func (b *Backend) openPart(folder string, number int) (*os.File, backend.Part, e
 // ListParts implements [backend.MultipartBackend]. A page has at most 1000 parts.
 func (b *Backend) ListParts(ctx context.Context, u backend.Upload, after int) ([]backend.Part, bool, error) {
 	const page = 1000
-	folder, err := b.find(u)
+	folder, err := b.find(ctx, u)
 	if err != nil {
 		return nil, false, err
 	}
 	entries, err := fs.ReadDir(b.root.FS(), folder) // sorted by name, and so by number
 	var parts []backend.Part
 	for _, e := range entries {
-		var number int
-		if n, _ := fmt.Sscanf(e.Name(), "%05d", &number); n != 1 || e.Name() != partName(number) || number <= after {
-			continue
+		number, err := strconv.Atoi(e.Name())
+		if err != nil || number <= after {
+			continue // it is no part, or on an earlier page
 		}
 		if err = ctx.Err(); err != nil {
 			return nil, false, err
@@ -172,25 +157,20 @@ func (b *Backend) ListParts(ctx context.Context, u backend.Upload, after int) ([
 		parts = append(parts, p)
 	}
 	if err != nil {
-		_, gone := b.find(u) // which explains why something was missing
-		return nil, false, errors.Join(gone, sorted(err))
+		return nil, false, b.explain(u, sorted(err))
 	}
 	return parts, false, nil
 }
 
 // Abort implements [backend.MultipartBackend].
 func (b *Backend) Abort(ctx context.Context, u backend.Upload) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	folder, err := b.find(u)
+	folder, err := b.find(ctx, u)
 	if err != nil {
 		return err
 	}
 	// Without its token the upload is gone, in one step. Whoever comes second finds it missing.
 	if err := b.root.Remove(path.Join(folder, open)); err != nil {
-		_, gone := b.find(u)
-		return errors.Join(gone, sorted(err))
+		return b.explain(u, sorted(err))
 	}
 	return b.root.RemoveAll(folder)
 }
