@@ -51,7 +51,10 @@ func (b *Backend) find(ctx context.Context, u backend.Upload) (string, error) {
 	for {
 		t, err := b.token(u.ID)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) || err == nil && t.key != u.Key:
+		case errors.Is(err, fs.ErrNotExist):
+			b.root.Remove(folder) // if it is empty: who removed the upload could not, while somebody still wrote into it
+			return "", gone
+		case err == nil && t.key != u.Key:
 			return "", gone
 		case err != nil:
 			return "", sorted(err)

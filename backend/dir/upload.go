@@ -14,6 +14,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tidemark-go/tidemark/backend"
@@ -172,7 +173,10 @@ func (b *Backend) Abort(ctx context.Context, u backend.Upload) error {
 	if err := b.root.Remove(path.Join(folder, open)); err != nil {
 		return b.explain(u, sorted(err))
 	}
-	return b.root.RemoveAll(folder)
+	if err := b.root.RemoveAll(folder); err != nil && !errors.Is(err, syscall.ENOTEMPTY) {
+		return err
+	}
+	return nil // whoever still writes into the folder will find the upload gone, and remove it
 }
 
 // Uploads implements [backend.UploadLister].
