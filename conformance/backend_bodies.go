@@ -182,7 +182,7 @@ func (s *subject) sinks(name string, old []byte) []sink {
 			return s.read(u.Key)
 		},
 	}}
-	if p, ok := backend.As[backend.Putter](s.b); ok {
+	if p, ok := s.putter(); ok {
 		key := s.key(name + "/put")
 		sinks = append(sinks, sink{"Put",
 			func(ctx context.Context, body io.ReadSeeker, size int64) error {

@@ -20,7 +20,7 @@ func completeSubset(s *subject) {
 
 func completeGaps(s *subject) {
 	u := s.create(s.key("a"))
-	numbers := []int{2, 5, 9}
+	numbers := s.within(2, 5, 9)
 	if n := s.info.MaxParts; n > 9 {
 		numbers = append(numbers, n)
 	}

@@ -58,7 +58,7 @@ func contextDoneBefore(s *subject) {
 			return err
 		}},
 	}
-	if p, ok := backend.As[backend.Putter](s.b); ok {
+	if p, ok := s.putter(); ok {
 		calls = append(calls, struct {
 			name string
 			do   func() error
@@ -101,7 +101,7 @@ func contextDoneAfter(s *subject) {
 	_, err = s.b.Complete(ctx, two, []backend.Part{q}, backend.CompleteOptions{})
 	s.must("Complete", err)
 	want := map[string][]byte{two.Key: s.bytesOf(2)}
-	if put, ok := backend.As[backend.Putter](s.b); ok {
+	if put, ok := s.putter(); ok {
 		_, err := put.Put(ctx, s.key("put"), plainBody(s.bytesOf(3)), s.size, backend.Attributes{}, backend.CompleteOptions{})
 		s.must("Put", err)
 		want[s.key("put")] = s.bytesOf(3)

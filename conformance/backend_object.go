@@ -16,7 +16,8 @@ func objectAsStat(s *subject) {
 		s.must(w.name, err)
 		stat, err := s.b.Stat(s.ctx, key)
 		s.must("Stat", err)
-		if o.Key != stat.Key || o.Size != stat.Size || o.ETag != stat.ETag {
+		// Complete and Put may come without an ETag, where the store does not give one in its answer.
+		if o.Key != stat.Key || o.Size != stat.Size || o.ETag != stat.ETag && o.ETag != "" {
 			s.Errorf("%s returned key %q, size %d, ETag %q; Stat says key %q, size %d, ETag %q", w.name, o.Key, o.Size, o.ETag, stat.Key, stat.Size, stat.ETag)
 		}
 		if o.Size != s.size {
@@ -27,9 +28,7 @@ func objectAsStat(s *subject) {
 
 func statAbsent(s *subject) {
 	s.object(s.key("a/b"), 1)
-	u := s.create(s.key("unfinished"))
-	s.upload(u, 1, s.bytesOf(1))
-	for _, name := range []string{"never", "unfinished", "a", "a/", "a/b/c"} {
+	for _, name := range []string{"never", "a", "a/", "a/b/c"} {
 		if o, err := s.b.Stat(s.ctx, s.key(name)); !errors.Is(err, backend.ErrNotFound) {
 			s.Errorf("Stat of %q, where there is no object, returned %+v and %v; want ErrNotFound", s.key(name), o, err)
 		}
@@ -123,7 +122,7 @@ func ifAbsentPublishes(s *subject) {
 
 func ifAbsentRace(s *subject) {
 	const n = 6
-	p, putter := backend.As[backend.Putter](s.b)
+	p, putter := s.putter()
 	for round := range 5 {
 		key := s.key(fmt.Sprint(round))
 		// All uploads are begun before the first part, and all parts are there before the first Complete.

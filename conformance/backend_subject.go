@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,7 +28,11 @@ type subject struct {
 func on(run func(s *subject)) func(*check, Backend) {
 	return func(c *check, f Backend) {
 		info := f.Backend.Info()
-		run(&subject{check: c, f: f, b: f.Backend, info: info, prefix: "conformance/" + rand.Text() + "/", size: max(info.MinPartSize, 1000)})
+		size := max(info.MinPartSize, 1000)
+		if info.MaxPartSize > 0 {
+			size = min(size, info.MaxPartSize)
+		}
+		run(&subject{check: c, f: f, b: f.Backend, info: info, prefix: "conformance/" + rand.Text() + "/", size: size})
 	}
 }
 
@@ -240,6 +245,17 @@ func (s *subject) pause(d time.Duration) {
 	}
 }
 
+// within returns those of the numbers that a part of the store may have.
+func (s *subject) within(numbers ...int) []int {
+	return slices.DeleteFunc(numbers, func(n int) bool { return s.info.MaxParts > 0 && n > s.info.MaxParts })
+}
+
+// putter returns the store's Putter, if it takes what the suite sends to it: objects of one part, or two.
+func (s *subject) putter() (backend.Putter, bool) {
+	p, ok := backend.As[backend.Putter](s.b)
+	return p, ok && (s.info.MaxPutSize == 0 || s.info.MaxPutSize >= 2*s.size)
+}
+
 // without logs that the store has no such optional interface, so that the rule holds trivially.
 func (s *subject) without(name string) {
 	s.t.Logf("the store is no %s, so that there is nothing to hold", name)
@@ -254,7 +270,7 @@ type way struct {
 // ways are Complete and, where the store has it, Put.
 func (s *subject) ways() []way {
 	ways := []way{{"Complete", s.multipart}}
-	if p, ok := backend.As[backend.Putter](s.b); ok {
+	if p, ok := s.putter(); ok {
 		ways = append(ways, way{"Put", func(key string, data []byte, attrs backend.Attributes, opts backend.CompleteOptions) (backend.Object, error) {
 			opts.Attributes = attrs
 			return p.Put(s.ctx, key, bytes.NewReader(data), int64(len(data)), attrs, opts)

@@ -42,9 +42,9 @@ func completeInOneStep(s *subject) {
 }
 
 func putInOneStep(s *subject) {
-	p, ok := backend.As[backend.Putter](s.b)
+	p, ok := s.putter()
 	if !ok {
-		s.without("Putter")
+		s.without("Putter of objects as large as two parts")
 		return
 	}
 	s.inOneStep("Put", func(ctx context.Context, key string, data []byte) error {
