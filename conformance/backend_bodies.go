@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -166,7 +167,8 @@ type sink struct {
 }
 
 // sinks are UploadPart and, where the store has it, Put. If old is not nil, it is stored before.
-func (s *subject) sinks(name string, old []byte) []sink {
+func (s *subject) sinks(old []byte) []sink {
+	name := rand.Text()
 	u := s.create(s.key(name + "/part"))
 	sinks := []sink{{"UploadPart",
 		func(ctx context.Context, body io.ReadSeeker, size int64) error {

@@ -18,7 +18,7 @@ func bodyReadsOddly(s *subject) {
 		"returns all but a byte, then it":   func() io.ReadSeeker { return shortReads(data, len(data)-1) },
 		"returns io.EOF with its last byte": func() io.ReadSeeker { return eofWithData(data) },
 	} {
-		for _, k := range s.sinks(name, nil) {
+		for _, k := range s.sinks(nil) {
 			if err := k.send(s.ctx, wrap(), s.size); err != nil {
 				s.Errorf("%s of a body whose Read %s returned %v", k.name, name, err)
 				continue
@@ -43,7 +43,7 @@ func bodyLeftAlone(s *subject) {
 	}
 	gone := s.create(s.key("gone"))
 	s.must("Abort", s.b.Abort(s.ctx, gone))
-	for _, k := range s.sinks("a", nil) {
+	for _, k := range s.sinks(nil) {
 		plain := func(r io.ReadSeeker) error { return k.send(s.ctx, r, s.size) }
 		watch(slow(data, none), k.name+" of a slow body", plain)
 		watch(failing(data, len(data)/2), k.name+" of a body that fails", plain)
@@ -82,7 +82,7 @@ func bodyFails(s *subject) {
 func (s *subject) brokenBody(how string, broken func() io.ReadSeeker) {
 	old := s.bytesOf(9)
 	for state, before := range map[string][]byte{"nothing": nil, "an older version": old} {
-		for _, k := range s.sinks(how+state, before) {
+		for _, k := range s.sinks(before) {
 			err := k.send(s.ctx, broken(), s.size)
 			switch {
 			case err == nil:
@@ -101,7 +101,7 @@ func (s *subject) brokenBody(how string, broken func() io.ReadSeeker) {
 func contextDoneDuring(s *subject) {
 	const soon = 5 * time.Second
 	old, data := s.bytesOf(9), s.bytesOf(1)
-	for _, k := range s.sinks("a", old) {
+	for _, k := range s.sinks(old) {
 		ctx, cancel := context.WithCancel(s.ctx)
 		giveUp := make(chan struct{})
 		var at time.Time
@@ -135,7 +135,7 @@ func contextDoneDuring(s *subject) {
 // sentinelAfterCancel cancels when the whole body was read, where an adapter is most tempted to call it refused.
 func sentinelAfterCancel(s *subject) {
 	data := s.bytesOf(1)
-	for _, k := range s.sinks("a", nil) {
+	for _, k := range s.sinks(nil) {
 		ctx, cancel := context.WithCancel(s.ctx)
 		err := k.send(ctx, &body{bytes.NewReader(data), func(r *bytes.Reader, p []byte) (int, error) {
 			n, err := r.Read(p)

@@ -23,7 +23,7 @@ var beginMutants = []mutant[Backend]{
 		return f
 	}},
 	bends("B01", "limits", "no Location", func(b *bent) { b.info.Location = "" }),
-	bends("B01", "limits", "MinPartSize above MaxPartSize", func(b *bent) { b.info.MinPartSize = b.info.MaxPartSize + 1 }),
+	bends("B01", "limits", "a limit of -1 for none", func(b *bent) { b.info.MaxPutSize = -1 }),
 	bends("B02", "upload", "an ID of 3 KiB", func(b *bent) {
 		long := strings.Repeat("x", 3<<10)
 		b.renameIDs(func(id string) string { return id + long }, func(id string) string { return strings.TrimSuffix(id, long) })

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"time"
 
@@ -134,17 +135,19 @@ var objectMutants = []mutant[Backend]{
 		}
 	}),
 	bends("B27", "present", "Stat answers from a cache", func(b *bent) {
-		kept := map[string]backend.Object{}
+		kept, uses := map[string]backend.Object{}, map[string]int{}
 		stat := b.stat
 		b.stat = func(ctx context.Context, key string) (backend.Object, error) {
 			o, err := stat(ctx, key)
 			b.locked(func() {
-				if before, ok := kept[key]; ok && err == nil {
-					o = before
-					delete(kept, key)
-				} else if err == nil {
+				if err != nil {
+					return
+				}
+				if uses[key]%3 == 0 {
 					kept[key] = o
 				}
+				uses[key]++
+				o = kept[key]
 			})
 			return o, err
 		}
@@ -166,6 +169,14 @@ var objectMutants = []mutant[Backend]{
 			u.Initiated = u.Initiated.Add(time.Minute)
 			return u, err
 		}
+		b.listing(func(uploads iter.Seq2[backend.Upload, error], yield func(backend.Upload, error) bool) {
+			for u, err := range uploads {
+				u.Initiated = u.Initiated.Add(time.Minute)
+				if !yield(u, err) {
+					return
+				}
+			}
+		})
 	}),
 	bends("B29", "each", "metadata is dropped", func(b *bent) {
 		b.wants(func(a *backend.Attributes) error { a.Metadata = nil; return nil })

@@ -136,7 +136,7 @@ func ifAbsentRace(s *subject) {
 		}
 		errs := together(n, n, func(i int) (err error) {
 			opts := backend.CompleteOptions{IfAbsent: true}
-			if putter && i%3 == 2 {
+			if putter && round%2 == 1 && i%3 == 2 {
 				_, err = p.Put(s.ctx, key, plainBody(s.bytesOf(i)), s.size, backend.Attributes{}, opts)
 			} else {
 				_, err = s.b.Complete(s.ctx, us[i], ps[i:i+1], opts)
