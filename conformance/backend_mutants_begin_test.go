@@ -29,7 +29,7 @@ var beginMutants = []mutant[Backend]{
 		b.renameIDs(func(id string) string { return id + long }, func(id string) string { return strings.TrimSuffix(id, long) })
 	}),
 	bends("B02", "upload", "an ID that is not UTF-8", func(b *bent) {
-		b.renameIDs(func(id string) string { return id + "\xff" }, func(id string) string { return strings.TrimRight(id, "\xff\ufffd") })
+		b.renameIDs(func(id string) string { return id + "\xff" }, func(id string) string { return strings.TrimSuffix(id, "\xff") })
 	}),
 	bends("B03", "one key", "Create aborts an upload of the key that has parts", func(b *bent) {
 		create := b.create
