@@ -197,7 +197,7 @@ func (b *Backend) conclude(folder, token, key string) error {
 		}
 		return err
 	}
-	if err := b.sync(path.Dir(key)); err != nil {
+	if err := b.sync(above(key)...); err != nil {
 		return fmt.Errorf("%q is published, but may not be durable: %w", key, err)
 	}
 	b.root.Remove(from)

@@ -10,10 +10,17 @@ import (
 
 	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/backend/dir"
+	"github.com/tidemark-go/tidemark/checkpoint"
 	"github.com/tidemark-go/tidemark/conformance"
 )
 
 func TestConformance(t *testing.T) { conformance.TestBackend(t, fixture) }
+
+func TestResume(t *testing.T) {
+	conformance.TestResume(t, fixture, func(*testing.T, string) conformance.Store {
+		return conformance.Store{Store: checkpoint.NewMemory(), OneProcess: true}
+	})
+}
 
 func fixture(t *testing.T) conformance.Backend {
 	root := t.TempDir()

@@ -69,12 +69,12 @@ func (r *reader) Read(p []byte) (n int, err error) {
 	return n, r.err
 }
 
-// sync makes the names in the folder durable, and that of the folder in the one above, and so on.
-func (b *Backend) sync(folder string) error {
+// sync makes the names in folders durable.
+func (b *Backend) sync(folders ...string) error {
 	if runtime.GOOS == "windows" {
 		return nil // a folder cannot be opened for that; NTFS journals names
 	}
-	for ; ; folder = path.Dir(folder) {
+	for _, folder := range folders {
 		d, err := b.root.Open(folder)
 		if err != nil {
 			return err
@@ -84,10 +84,17 @@ func (b *Backend) sync(folder string) error {
 		if err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTTY) && !errors.Is(err, errors.ErrUnsupported) {
 			return err // those say that this file system cannot: there is nothing better to be had
 		}
-		if folder == "." {
-			return nil
-		}
 	}
+	return nil
+}
+
+// above returns the folders that a key is in, to the root.
+func above(key string) (folders []string) {
+	for key != "." {
+		key = path.Dir(key)
+		folders = append(folders, key)
+	}
+	return folders
 }
 
 // sorted gives an error of the file system the sentinel that it amounts to. The errors sorted here are those of one step which,

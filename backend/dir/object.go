@@ -81,7 +81,7 @@ func (b *Backend) Put(ctx context.Context, key string, body io.ReadSeeker, size 
 		b.forget(sum)
 		return backend.Object{}, err
 	}
-	if err := b.sync(path.Dir(key)); err != nil {
+	if err := b.sync(above(key)...); err != nil {
 		return backend.Object{}, fmt.Errorf("%q is there, but may not be durable: %w", key, err)
 	}
 	b.forgetOld(key, old, info)
@@ -116,12 +116,13 @@ func (b *Backend) remember(key, file string, crc uint64) (info fs.FileInfo, sum 
 			return nil, "", sorted(err)
 		}
 		sum = sumName(key, info)
-		err = b.create(sum, func(f *os.File) error {
-			_, err := fmt.Fprintf(f, "%016x", crc)
-			return err
-		})
+		f, err := b.root.OpenFile(sum, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil {
+			_, err = fmt.Fprintf(f, "%016x", crc)
+			err = errors.Join(err, f.Close()) // not synced: after a power cut it may be unknown
+		}
 		if !errors.Is(err, fs.ErrExist) || step > time.Minute {
-			return info, sum, err
+			return info, sum, sorted(err)
 		}
 		// Another object of this key and size has the same time, since a file system's clock ticks slowly. Make them differ.
 		next := info.ModTime().Add(step)

@@ -42,7 +42,7 @@ func (b *Backend) Create(ctx context.Context, key string, attrs backend.Attribut
 		err = b.root.Rename(draft, token)
 	}
 	if err == nil {
-		err = b.sync(folder)
+		err = b.sync(folder, uploads)
 	}
 	if err != nil {
 		return backend.Upload{}, errors.Join(err, b.root.RemoveAll(folder))
