@@ -236,7 +236,7 @@ var resumeMutants = []resumeMutant{
 	{"R13", "parts", "engine leaves its log", func(_ *testing.T, g *stage) {
 		g.engine = interposed(nil, func(s checkpoint.Store) checkpoint.Store { return noDelete{s} })
 	}},
-	{"R14", "parts", "engine says nothing of expired credentials", func(_ *testing.T, g *stage) {
+	{"R14", "put", "engine says nothing of expired credentials", func(_ *testing.T, g *stage) {
 		g.engine = saying(func(err error) error {
 			if errors.Is(err, backend.ErrDenied) {
 				err = nil
