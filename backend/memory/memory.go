@@ -383,22 +383,26 @@ func newBlob(data []byte) blob {
 	return blob{data: data, etag: fmt.Sprintf("%X", md5.Sum(data)), crc: crc64.Update(0, data)}
 }
 
-// read is the one copy that is made of a part. It looks at the context now and then, since a body may be slow.
+// read is the one copy that is made of a part.
 func read(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
-	const step = 1 << 20
-	data := make([]byte, 0, size)
-	for int64(len(data)) < size {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		next := data[len(data):min(len(data)+step, int(size))]
-		n, err := io.ReadFull(body, next)
-		data = data[:len(data)+n]
-		if err != nil {
-			return nil, fmt.Errorf("body ended after %d of %d bytes: %w", len(data), size, err)
-		}
+	data := make([]byte, size)
+	if n, err := io.ReadFull(untilDone{ctx, body}, data); err != nil {
+		return nil, fmt.Errorf("body ended after %d of %d bytes: %w", n, size, err)
 	}
 	return data, nil
+}
+
+// untilDone looks at the context before each Read, since a body may be slow.
+type untilDone struct {
+	ctx  context.Context
+	body io.Reader
+}
+
+func (r untilDone) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.body.Read(p)
 }
 
 func checkKey(key string) error {
