@@ -3,7 +3,7 @@ package conformance
 import "testing"
 
 // TestStore tests a [checkpoint.Store], and each optional interface that it has, against the contract of package checkpoint, a subtest
-// for each rule. Under ten seconds for a store in local files; -short leaves out what takes many logs.
+// for each rule. It takes seconds for a store in local files.
 //
 // Unless the fixture says OneProcess, some rules start further processes: the same test binary, with -test.run for that one subtest. They
 // come to the fixture function as any run of the test does, through TestMain if there is one, get the directory of the subtest that

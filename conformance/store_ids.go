@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/tidemark-go/tidemark/checkpoint"
 )
@@ -40,10 +39,7 @@ func listing(c *check, s stores) {
 
 // listingMany has more logs than a page of a listing has in the usual stores, 1000.
 func listingMany(c *check, s stores) {
-	logs := 1100
-	if testing.Short() {
-		logs = 110
-	}
+	const logs = 1100
 	want := make([]string, logs)
 	for i := range want {
 		want[i] = fmt.Sprintf("log %04d", i)

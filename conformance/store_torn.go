@@ -116,17 +116,19 @@ func (c *check) tear(s stores, torn func(l logFile, cut int) []byte, how string)
 	}
 }
 
-// goesOn appends to a log that was repaired and looks at it, and deletes it.
+// goesOn appends to a log that was repaired, first less than may be left of what was torn, and deletes it.
 func (c *check) goesOn(h, other checkpoint.Store, what, id string, got [][]byte) {
-	next := []byte(`"appended after the repair"`)
-	if err := h.Append(c.ctx, id, len(got), next); err != nil {
-		c.Errorf("%s: Append at %d, to go on with what Load returned: %v", what, len(got), err)
-		return
+	want := slices.Clone(got)
+	for _, next := range []string{"7", `"a longer record, appended after the repair"`} {
+		if err := h.Append(c.ctx, id, len(want), []byte(next)); err != nil {
+			c.Errorf("%s: Append at %d, to go on with what Load returned: %v", what, len(want), err)
+			return
+		}
+		want = append(want, []byte(next))
+		c.wantLog(h, what+", and a record is appended", id, want)
 	}
-	want := append(slices.Clone(got), next)
-	c.wantLog(h, what+", and a record is appended", id, want)
-	c.wantLog(other, what+", and a record is appended", id, want)
-	if err := h.Delete(c.ctx, id, len(want), next); err != nil {
+	c.wantLog(other, what+", and records are appended, through another handle", id, want)
+	if err := h.Delete(c.ctx, id, len(want), want[len(want)-1]); err != nil {
 		c.Errorf("%s: Delete of the log that went on: %v", what, err)
 	}
 }
