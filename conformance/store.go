@@ -43,9 +43,10 @@ var storeRules = []Rule{
 	{"S21", "After unlock the ID can be locked again, through whichever handle.", "checkpoint.Locker"},
 	{"S22", "A lock is a lock of one ID: others can be locked beside it.", "checkpoint.Locker"},
 	{"S23", "A lock dies with its process, however that dies.", "checkpoint.Locker"},
-	{"S24", "A lock keeps out other Locks, not its holder's Load, Append, Delete and IDs.", "checkpoint.Locker"},
+	{"S24", "A lock keeps out other Locks, not its holder's Load, Append, Delete and IDs, and makes no log.", "checkpoint.Locker"},
 	{"S25", "A method whose context is done when it is called returns an error that is the context's and has no effect; IDs never passes off a listing that was broken off for a whole one.", "checkpoint.Store"},
 	{"S26", "Logs that are written at the same time do not mix.", "checkpoint.Store"},
+	{"S27", "A Load while others append returns the first records of the log, each of them whole, and no error.", "checkpoint.Store.Load, checkpoint.Store.Append"},
 }
 
 var storeProbes = []probe[stores]{
@@ -87,4 +88,5 @@ var storeProbes = []probe[stores]{
 	{"S25", "done", contextDone},
 	{"S25", "listing", contextDoneWhileListing},
 	{"S26", "many-logs", manyLogs},
+	{"S27", "readers", readers},
 }

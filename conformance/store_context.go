@@ -46,8 +46,10 @@ func contextDone(c *check, s stores) {
 				c.Errorf("%s with a context that %s: the error is %v, want one that is the context's", call, name, err)
 			}
 		}
-		c.wantLog(s.first, fmt.Sprintf("after calls with a context that %s", name), "id", want)
-		c.wantLog(s.first, fmt.Sprintf("after calls with a context that %s", name), "new", nil)
+		when := fmt.Sprintf("after calls with a context that %s", name)
+		c.wantLog(s.first, when, "id", want)
+		c.wantLog(s.first, when, "new", nil)
+		c.wantIDs(s.first, when, "id")
 	}
 	if l, ok := s.first.(checkpoint.Locker); ok {
 		unlock, err := l.Lock(c.ctx, "id")

@@ -11,7 +11,7 @@ import (
 )
 
 // contended is how many positions the writers race for, each at every position.
-const contended = 60
+const contended = 200
 
 func contender(writer, at int) []byte { return fmt.Appendf(nil, `{"at":%d,"by":%d}`, at, writer) }
 
@@ -147,6 +147,41 @@ func (c *check) duel(s stores, appender, deleter checkpoint.Store) {
 		}
 		c.wantLog(s.open(), fmt.Sprintf("Append returned %v and Delete, at the same time, %v", errs[0], errs[1]), id, want)
 	}
+}
+
+// readers load a log while another goroutine appends to it.
+func readers(c *check, s stores) {
+	const readers, positions = 3, 200
+	want := recordsOf("id", positions)
+	handles := []checkpoint.Store{s.first, s.open()}
+	done := make(chan struct{})
+	var loading sync.WaitGroup
+	for i := range readers {
+		loading.Go(func() {
+			before := 0
+			for last := false; !last; {
+				select {
+				case <-done:
+					last = true
+				default:
+				}
+				recs, err := handles[i%len(handles)].Load(c.ctx, "id")
+				if err != nil || !isPrefix(recs, want) || len(recs) < before {
+					c.Errorf("Load while another appends: %v, %d records, which end in %q; before, it returned %d", err, len(recs), recs[max(0, len(recs)-2):], before)
+					return
+				}
+				before = len(recs)
+			}
+		})
+	}
+	for at, rec := range want {
+		if err := s.first.Append(c.ctx, "id", at, rec); err != nil {
+			c.Errorf("Append at %d while others load: %v", at, err)
+			break
+		}
+	}
+	close(done)
+	loading.Wait()
 }
 
 // manyLogs has one writer for each log, so that no two meet in one.

@@ -92,6 +92,9 @@ func wrongPositions(c *check, s stores) {
 				}
 				c.wantLog(h, "after an Append at a wrong position", "id", want)
 			}
+			if n == 0 {
+				c.wantIDs(h, "after Appends at wrong positions to no log")
+			}
 		}
 	}
 }

@@ -304,14 +304,14 @@ func brokenLogs() []mutant[stores] {
 
 func brokenFences() []mutant[stores] {
 	// lookThenAppend is two steps. A log that was deleted between them is left alone: that race is another rule's.
-	lookThenAppend := func(r *rig, guard sync.Locker) {
+	lookThenAppend := func(r *rig, guard sync.Locker, pause func(r *rig)) {
 		r.append = func(ctx context.Context, id string, at int, rec []byte) error {
 			guard.Lock()
 			defer guard.Unlock()
 			if len(recordsIn(ctx, r.locking, id)) != at {
 				return r.locking.Append(ctx, id, -1, rec) // for its error
 			}
-			yield()
+			pause(r)
 			if at == 0 || ctx.Err() != nil {
 				return r.locking.Append(ctx, id, at, rec)
 			}
@@ -321,11 +321,17 @@ func brokenFences() []mutant[stores] {
 			return appendAtEnd(ctx, r.locking, id, at, rec)
 		}
 	}
+	yields := func(*rig) { yield() }
+	looksAgain := func(r *rig) { // there is no yielding to another process
+		for range 10 {
+			recordsIn(context.Background(), r.locking, "id")
+		}
+	}
 	var process sync.Mutex
 	return []mutant[stores]{
-		{"S05", "goroutines", "looks and then appends", inMemory(func(r *rig) { lookThenAppend(r, unguarded{}) })},
-		{"S05", "handles", "a handle knows only its own appends", inFiles(func(r *rig) { lookThenAppend(r, new(sync.Mutex)) })},
-		{"S05", "processes", "a process knows only its own appends", inFiles(func(r *rig) { lookThenAppend(r, &process) })},
+		{"S05", "goroutines", "looks and then appends", inMemory(func(r *rig) { lookThenAppend(r, unguarded{}, yields) })},
+		{"S05", "handles", "a handle knows only its own appends", inFiles(func(r *rig) { lookThenAppend(r, new(sync.Mutex), yields) })},
+		{"S05", "processes", "a process knows only its own appends", inFiles(func(r *rig) { lookThenAppend(r, &process, looksAgain) })},
 		{"S08", "one-handle", "looks and then deletes", inMemory(func(r *rig) {
 			r.delete = func(ctx context.Context, id string, at int, last []byte) error {
 				recs := recordsIn(ctx, r.locking, id)
@@ -402,6 +408,25 @@ func brokenFences() []mutant[stores] {
 			r.delete = func(ctx context.Context, id string, at int, last []byte) error {
 				defer cache.forget(id)
 				return r.locking.Delete(ctx, id, at, last)
+			}
+		})},
+		{"S27", "readers", "half a record can be seen", inMemory(func(r *rig) {
+			var half memo[[]byte]
+			r.append = func(ctx context.Context, id string, at int, rec []byte) error {
+				if len(recordsIn(ctx, r.locking, id)) == at {
+					half.set(id, bytes.Clone(rec[:len(rec)/2]))
+					defer half.forget(id)
+					yield()
+				}
+				return r.locking.Append(ctx, id, at, rec)
+			}
+			r.load = func(ctx context.Context, id string) ([][]byte, error) {
+				rec, ok := half.get(id)
+				recs, err := r.locking.Load(ctx, id)
+				if ok && err == nil {
+					recs = append(recs, rec)
+				}
+				return recs, err
 			}
 		})},
 		{"S26", "many-logs", "one buffer for all logs", inMemory(func(r *rig) {
