@@ -37,6 +37,7 @@ func TestImports(t *testing.T) {
 		{"internal/crc64", []string{"golang.org/x/sys/cpu"}},
 		{"checkpoint", lock},
 		{"upload", append([]string{module + "backend", module + "checkpoint", module + "internal/crc64", "golang.org/x/time/rate"}, lock...)},
+		{"backend/dir", []string{module + "backend", module + "internal/crc64"}},
 		{"backend/memory", []string{module + "backend", module + "internal/crc64"}},
 		{"backend/oss", []string{module + "backend", module + "internal/crc64", "github.com/aliyun/aliyun-oss-go-sdk/oss", "golang.org/x/time/rate"}},
 	} {

@@ -1,0 +1,224 @@
+package dir
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/internal/crc64"
+)
+
+// How an upload ends. Each step is the renaming of one file, which either happens or does not, and which only one process can do:
+//
+//  1. The object is assembled in the upload's folder, as object.X, where X is random, and synced.
+//  2. The token `key` becomes `publish.X`: it is decided what will be published. An Abort, or another Complete, that comes now
+//     finds no `key`, and this one finds none if they came first.
+//  3. object.X becomes the object. It can do so only once.
+//  4. The folder is removed.
+//
+// Whoever comes upon an upload that is decided, because it is just being completed or because the process died, does steps 3 and 4
+// and then knows that the upload is gone. If step 3 is refused, object.X is removed and the token becomes `key` again.
+//
+// Under IfAbsent the token is `publish-if-absent.X`, and step 3 is a hard link, which is refused if something is there.
+const (
+	open     = "key"
+	decided  = "publish" // the prefix of both that follow
+	replace  = "publish."
+	ifAbsent = "publish-if-absent."
+	object   = "object."
+)
+
+// errOvertaken: somebody else ended the upload.
+var errOvertaken = errors.New("another call ended the upload")
+
+// find returns the folder of an upload that is open. It ends one that is decided.
+func (b *Backend) find(ctx context.Context, u backend.Upload) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	gone := fmt.Errorf("upload %.40q of %.80q: %w", u.ID, u.Key, backend.ErrNoSuchUpload)
+	if len(u.ID) != len(rand.Text()) || strings.Trim(u.ID, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+		return "", gone // not of our making, so not to be used as a name
+	}
+	folder := path.Join(uploads, u.ID)
+	for {
+		t, err := b.token(u.ID)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			b.root.Remove(folder) // if it is empty: who removed the upload could not, while somebody still wrote into it
+			return "", gone
+		case err == nil && t.key != u.Key:
+			return "", gone
+		case err != nil:
+			return "", sorted(err)
+		case t.name == open:
+			return folder, nil
+		}
+		if err := b.conclude(folder, t.name, t.key); err != nil && !noEffect(err) && !errors.Is(err, errOvertaken) {
+			return "", err
+		}
+	}
+}
+
+// explain returns the error of a step in an upload's folder, which may have failed because the upload ended meanwhile.
+func (b *Backend) explain(u backend.Upload, err error) error {
+	if _, gone := b.find(context.Background(), u); errors.Is(gone, backend.ErrNoSuchUpload) {
+		return gone
+	}
+	return err
+}
+
+// Complete implements [backend.MultipartBackend].
+func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backend.Part, opts backend.CompleteOptions) (backend.Object, error) {
+	if len(parts) == 0 || len(parts) > maxParts {
+		return backend.Object{}, fmt.Errorf("%d parts, not 1 to %d: %w", len(parts), maxParts, backend.ErrInvalid)
+	}
+	folder, err := b.find(ctx, u)
+	if err != nil {
+		return backend.Object{}, err
+	}
+	old, err := b.accept(u.Key, opts.Attributes, 0)
+	if err == nil && old != nil && opts.IfAbsent {
+		err = fmt.Errorf("%q: %w", u.Key, backend.ErrExists)
+	}
+	if err != nil {
+		return backend.Object{}, err
+	}
+	x := rand.Text()
+	assembled := path.Join(folder, object+x)
+	var crc uint64
+	err = b.create(assembled, func(f *os.File) error {
+		crc, err = b.assemble(ctx, f, folder, parts)
+		return err
+	})
+	if err != nil {
+		return backend.Object{}, b.explain(u, err)
+	}
+	info, sum, err := b.remember(u.Key, assembled, crc)
+	if err == nil {
+		err = ctx.Err() // for the last time: what is decided is done
+	}
+	token := replace + x
+	if opts.IfAbsent {
+		token = ifAbsent + x
+	}
+	if err == nil {
+		err = b.root.Rename(path.Join(folder, open), path.Join(folder, token))
+	}
+	if err != nil {
+		b.root.Remove(assembled)
+		b.forget(sum)
+		return backend.Object{}, b.explain(u, sorted(err))
+	}
+	if err = b.sync(folder); err == nil {
+		err = b.conclude(folder, token, u.Key)
+	}
+	if errors.Is(err, errOvertaken) {
+		if now, lerr := b.root.Lstat(u.Key); lerr == nil && os.SameFile(now, info) {
+			err = nil // it was our object that they published
+		}
+	}
+	if noEffect(err) {
+		b.forget(sum)
+	}
+	if err != nil {
+		return backend.Object{}, err
+	}
+	b.forgetOld(u.Key, old, info)
+	return describe(u.Key, info, &crc), nil
+}
+
+// assemble writes the parts into f and returns the CRC-64 of the whole. It copies from file to file, which some systems do without
+// reading, and some file systems without copying.
+func (b *Backend) assemble(ctx context.Context, f *os.File, folder string, parts []backend.Part) (whole uint64, err error) {
+	for i, p := range parts {
+		if i > 0 && p.Number <= parts[i-1].Number {
+			return 0, fmt.Errorf("part %d after part %d: %w", p.Number, parts[i-1].Number, backend.ErrInvalidPart)
+		}
+		from, stored, err := b.openPart(folder, p.Number)
+		if errors.Is(err, fs.ErrNotExist) {
+			return 0, fmt.Errorf("part %d is not there: %w", p.Number, backend.ErrInvalidPart)
+		}
+		if err != nil {
+			return 0, sorted(err)
+		}
+		if stored.ETag != p.ETag {
+			err = fmt.Errorf("part %d has ETag %s, not %.80s: %w", p.Number, stored.ETag, p.ETag, backend.ErrInvalidPart)
+		}
+		const step = 16 << 20 // between two looks at the context
+		for left := stored.Size; left > 0 && err == nil; left -= step {
+			if err = ctx.Err(); err == nil {
+				_, err = io.CopyN(f, from, min(left, step))
+			}
+		}
+		from.Close() // it was only read
+		if err != nil {
+			return 0, err
+		}
+		whole = crc64.Combine(whole, *stored.CRC64, stored.Size)
+	}
+	return whole, nil
+}
+
+// conclude publishes what a token decided, and removes the folder. An error that is a sentinel says that nothing was published,
+// and that the upload is open again; errOvertaken that somebody else did the one or the other.
+func (b *Backend) conclude(folder, token, key string) error {
+	x := token[strings.LastIndexByte(token, '.')+1:]
+	from, name := path.Join(folder, object+x), path.Join(folder, token)
+	err := b.publish(from, key, strings.HasPrefix(token, ifAbsent))
+	switch {
+	case err == nil:
+	case errors.Is(err, backend.ErrExists) && b.same(from, key): // a hard link that somebody made before us
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := b.root.Lstat(name); err == nil { // the token without the object: it was published
+			if err := b.root.RemoveAll(folder); err != nil {
+				return err
+			}
+		}
+		return errOvertaken
+	case !noEffect(err):
+		return err
+	default:
+		undo := b.root.Remove(from)
+		if undo == nil {
+			undo = b.root.Rename(name, path.Join(folder, open))
+		} else if errors.Is(undo, fs.ErrNotExist) {
+			return errOvertaken
+		}
+		if undo != nil {
+			return fmt.Errorf("go back after %v: %w", err, undo)
+		}
+		return err
+	}
+	if err := b.sync(above(key)...); err != nil {
+		return fmt.Errorf("%q is published, but may not be durable: %w", key, err)
+	}
+	b.root.Remove(from)
+	b.root.RemoveAll(folder) // what stays belongs to no upload any more, and New removes it one day
+	return nil
+}
+
+// publish makes the file from the object key, in one step.
+func (b *Backend) publish(from, key string, absent bool) error {
+	if err := b.root.MkdirAll(path.Dir(key), 0o777); err != nil {
+		return sorted(err)
+	}
+	if !absent {
+		return sorted(b.root.Rename(from, key))
+	}
+	err := b.root.Link(from, key)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%q: %w", key, backend.ErrExists)
+	case unlinkable(err):
+		return fmt.Errorf("IfAbsent needs hard links, which this file system has not (%v): %w", err, backend.ErrInvalid)
+	}
+	return sorted(err)
+}
