@@ -5,8 +5,9 @@ import "testing"
 // TestBackend tests a [backend.MultipartBackend], and each optional interface that it has, against the contract of package backend,
 // a subtest for each rule.
 //
-// It needs nothing of the store but what the fixture gives. It writes some hundred small objects and parts under new keys below
-// "conformance/", aborts the uploads that it began, and cannot delete the objects, since the contract has no call for that.
+// It needs nothing of the store but what the fixture gives. It writes some hundred small objects and parts, of MinPartSize or 1000 bytes,
+// under new keys below "conformance/", and begins some thousand uploads. It aborts the uploads at the end, and cannot delete the objects,
+// since the contract has no call for that.
 //
 // What it does not see: a defect that shows only under load, after hours, between processes, or with parts of gigabytes; an answer
 // that the network loses (see [TestResume]); a race that its few concurrent calls happen to miss.
@@ -115,6 +116,8 @@ var backendProbes = []probe[Backend]{
 	{"B34", "sizes", on(putSizes)},
 	{"B35", "readers", on(putInOneStep)},
 	{"B36", "prefix", on(listerPrefix)},
+	{"B36", "keys", on(listerKeys)},
+	{"B36", "pages", on(listerPages)},
 	{"B37", "gone", on(listerDrops)},
 	{"B38", "break", on(listerBreak)},
 	{"B38", "cancelled", on(listerCancelled)},

@@ -66,15 +66,15 @@ func bodyLeftAlone(s *subject) {
 
 func bodyEndsEarly(s *subject) {
 	data := s.bytesOf(1)
-	for name, short := range map[string][]byte{"half": data[:len(data)/2], "nothing": nil, "all but a byte": data[:len(data)-1]} {
-		s.brokenBody("that ends early, having "+name+",", func() io.ReadSeeker { return plainBody(short) })
+	for name, short := range map[string][]byte{"after half": data[:len(data)/2], "at once": nil, "before its last byte": data[:len(data)-1]} {
+		s.brokenBody("that ends early ("+name+")", func() io.ReadSeeker { return plainBody(short) })
 	}
 }
 
 func bodyFails(s *subject) {
 	data := s.bytesOf(1)
 	for name, n := range map[string]int{"at once": 0, "in the middle": len(data) / 2, "before its last byte": len(data) - 1} {
-		s.brokenBody("that fails "+name, func() io.ReadSeeker { return failing(data, n) })
+		s.brokenBody("that fails ("+name+")", func() io.ReadSeeker { return failing(data, n) })
 	}
 }
 
@@ -91,7 +91,7 @@ func (s *subject) brokenBody(how string, broken func() io.ReadSeeker) {
 				s.Errorf("%s of a body %s returned %v; want an error that is no sentinel, since the store has no part in it", k.name, how, err)
 			}
 			if got := k.stored(); !bytes.Equal(got, before) {
-				s.Errorf("after %s of a body %s, %d bytes are stored; %s was, and should still be", k.name, how, len(got), state)
+				s.Errorf("after %s of a body %s %d bytes are stored; before it %s was, and still should be", k.name, how, len(got), state)
 			}
 		}
 	}

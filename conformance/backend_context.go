@@ -80,6 +80,14 @@ func contextDoneBefore(s *subject) {
 			return
 		}
 	}
+	if l, ok := backend.As[backend.UploadLister](s.b); ok {
+		for _, found := range s.under(l, s.key("new")) {
+			if found.Key == s.key("new") {
+				s.Errorf("Create with a context that was done left the upload %q", found.ID)
+				s.abortAtEnd(found)
+			}
+		}
+	}
 	// That the parts have their old bytes shows only now.
 	s.complete(u, stored...)
 	s.holds("after calls with a context that was done, and Complete with another,", key, all)

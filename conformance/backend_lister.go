@@ -51,7 +51,7 @@ func (s *subject) soon(when string, l backend.UploadLister, right func(found []b
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			s.Fatalf("%s: %s, for %v: %+v", when, wrong, patience, found)
+			s.Fatalf("%s: %s, for %v: %d uploads, first %+v", when, wrong, patience, len(found), found[:min(len(found), 5)])
 		}
 	}
 }
@@ -88,8 +88,8 @@ func listerPrefix(s *subject) {
 			}
 		}
 		for _, u := range all {
-			if strings.HasPrefix(u.Key, prefix) != has(found, u) {
-				s.Errorf("Uploads with the prefix %q: the upload of %q is listed: %t", prefix, u.Key, has(found, u))
+			if strings.HasPrefix(u.Key, prefix) && !has(found, u) {
+				s.Errorf("Uploads with the prefix %q does not list the one of %q", prefix, u.Key)
 			}
 		}
 	}
@@ -102,6 +102,59 @@ func listerPrefix(s *subject) {
 		}
 		if err := s.b.Abort(s.ctx, u); err != nil {
 			s.Errorf("Abort of an upload as Uploads listed it, %+v, returned %v", u, err)
+		}
+	}
+}
+
+// listerKeys begins uploads of odd keys, as far as they are taken.
+func listerKeys(s *subject) {
+	l, ok := s.lister()
+	if !ok {
+		return
+	}
+	var all []backend.Upload
+	for _, name := range s.oddKeys() {
+		if u, err := s.begin(s.ctx, s.key(name), backend.Attributes{}); err == nil {
+			all = append(all, u)
+		}
+	}
+	s.soon("after Create with odd keys", l, func(found []backend.Upload) bool { return len(found) >= len(all) }, "fewer uploads are listed than were begun")
+	found := s.under(l, s.prefix)
+	for _, u := range all {
+		if !has(found, u) {
+			s.Errorf("Uploads does not list the upload %q of the key %.80q", u.ID, u.Key)
+		}
+	}
+}
+
+// listerPages begins more uploads than any store that is known puts into one page, most of them of one key.
+func listerPages(s *subject) {
+	const n = 1010
+	l, ok := s.lister()
+	if !ok {
+		return
+	}
+	begun := make([]backend.Upload, n)
+	for _, err := range together(n, 16, func(i int) (err error) {
+		begun[i], err = s.b.Create(s.ctx, s.key(fmt.Sprint(max(i-n+20, 0))), backend.Attributes{})
+		return err
+	}) {
+		s.must("Create", err)
+	}
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), time.Minute)
+		defer cancel()
+		// An error leaves an upload behind, and nothing can be done about it.
+		together(n, 16, func(i int) error { return s.b.Abort(ctx, begun[i]) })
+	})
+	s.soon(fmt.Sprintf("after Create of %d uploads", n), l, func(found []backend.Upload) bool { return len(found) >= n }, "fewer are listed")
+	times := map[string]int{}
+	for _, u := range s.under(l, s.prefix) {
+		times[u.Key+"\x00"+u.ID]++
+	}
+	for _, u := range begun {
+		if c := times[u.Key+"\x00"+u.ID]; c != 1 {
+			s.Fatalf("of %d uploads, that of %q with the ID %q is listed %d times", n, u.Key, u.ID, c)
 		}
 	}
 }

@@ -40,6 +40,14 @@ var objectMutants = []mutant[Backend]{
 			return o, err
 		})
 	}),
+	bends("B23", "absent", "Put takes IfAbsent for something it cannot do", func(b *bent) {
+		b.puts(func(ctx context.Context, key string, body io.ReadSeeker, size int64, attrs backend.Attributes, opts backend.CompleteOptions, put putFunc) (backend.Object, error) {
+			if opts.IfAbsent {
+				return backend.Object{}, fmt.Errorf("already there: %w", backend.ErrExists)
+			}
+			return put(ctx, key, body, size, attrs, opts)
+		})
+	}),
 	bends("B24", "race", "Complete looks, and then publishes", func(b *bent) {
 		b.completes(func(ctx context.Context, u backend.Upload, parts []backend.Part, opts backend.CompleteOptions, complete completeFunc) (backend.Object, error) {
 			if !opts.IfAbsent {

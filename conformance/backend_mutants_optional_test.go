@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/url"
 	"strings"
 
 	"github.com/tidemark-go/tidemark/backend"
@@ -61,6 +62,28 @@ var optionalMutants = []mutant[Backend]{
 	bends("B36", "prefix", "the prefix is ignored", func(b *bent) {
 		uploads := b.uploads
 		b.uploads = func(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error] { return uploads(ctx, "") }
+	}),
+	bends("B36", "keys", "keys are unescaped as in a query", func(b *bent) {
+		b.listing(func(uploads iter.Seq2[backend.Upload, error], yield func(backend.Upload, error) bool) {
+			for u, err := range uploads {
+				if key, wrong := url.QueryUnescape(u.Key); wrong == nil {
+					u.Key = key
+				}
+				if !yield(u, err) {
+					return
+				}
+			}
+		})
+	}),
+	bends("B36", "pages", "the second page begins with the last of the first", func(b *bent) {
+		b.listing(func(uploads iter.Seq2[backend.Upload, error], yield func(backend.Upload, error) bool) {
+			n := 0
+			for u, err := range uploads {
+				if n++; !yield(u, err) || n == 1000 && !yield(u, err) {
+					return
+				}
+			}
+		})
 	}),
 	bends("B37", "gone", "an upload that was completed stays listed", func(b *bent) {
 		var done []backend.Upload

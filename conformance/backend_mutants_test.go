@@ -9,6 +9,11 @@ import (
 // stores that are only odd.
 func TestBackendMutants(t *testing.T) {
 	broken := slices.Concat(beginMutants, partMutants, bodyMutants, listMutants, completeMutants, objectMutants, contextMutants, optionalMutants)
+	for _, p := range backendProbes {
+		if !slices.ContainsFunc(broken, func(m mutant[Backend]) bool { return m.rule == p.rule && m.by == p.name }) {
+			t.Errorf("no mutant is seen by %s/%s", p.rule, p.name)
+		}
+	}
 	everyRuleHasAMutant(t, backendRules, backendProbes, broken)
 	testMutants(t, backendProbes, slices.Concat(broken, oddBackends))
 }

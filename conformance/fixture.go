@@ -37,12 +37,13 @@ type Store struct {
 	// must return a handle on the same logs.
 	OneProcess bool
 
-	// LogFile returns the path of the file that holds the log of id, if a crash may leave that file cut short at any byte. Nil:
-	// there is no such file, and torn tails are not tested.
+	// LogFile returns the path of the file that holds the log of id, if a crash may leave that file cut short at any byte, and a
+	// failing disk may change any. Nil: there is no such file, and torn and damaged logs are not tested.
 	LogFile func(id string) string
 
-	// PowerCut makes the storage forget what was not synced, as much of it as it likes, and returns a handle on what is left. Nil:
-	// the fixture cannot simulate it, and power cuts are not tested.
+	// PowerCut makes the storage forget what was not synced, by whichever handle it was written and as much of it as it likes, and
+	// returns a handle on what is left. Its choice should differ from call to call and be the same in every run of the test. Nil: the
+	// fixture cannot simulate it, and power cuts are not tested.
 	PowerCut func() checkpoint.Store
 }
 

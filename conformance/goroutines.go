@@ -22,6 +22,9 @@ func (g *stage) labelled(ctx context.Context, f func(context.Context)) {
 // leftovers returns the stacks of goroutines that came of the stage's uploads and are in the engine still, or in what the suite
 // handed to it. Those that a backend keeps for its connections are its own business.
 func (g *stage) leftovers() (stacks string) {
+	if g.hung {
+		return "" // that was said before
+	}
 	engine := "\t" + reflect.TypeFor[upload.Uploader]().PkgPath() + "."
 	suite := "\t" + reflect.TypeFor[Rule]().PkgPath()
 	for try := 0; ; try++ {

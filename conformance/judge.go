@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/conformance/fault"
+	"github.com/tidemark-go/tidemark/upload"
 )
 
 var resumeRules = []Rule{
@@ -59,7 +60,8 @@ func (p *play) judgeProcess(proc *fault.Process, err error, from int) (ended boo
 				p.violate("R12", "the error holds a secret of the backend")
 			}
 		}
-		if p.sc.req.IfAbsent && !dead && errors.Is(err, backend.ErrExists) && (p.foreign != nil || p.blind()) {
+		if p.sc.req.IfAbsent && !dead && (errors.Is(err, backend.ErrExists) || errors.Is(err, upload.ErrUndecided)) &&
+			(p.foreign != nil || p.blind() || !p.provable()) {
 			return true
 		}
 		if !dead && !slices.ContainsFunc(calls, disturbed) && !p.late() && p.foreign == nil {
@@ -157,10 +159,10 @@ func (p *play) honours() bool {
 	return p.led.MultipartBackend.Abort(ctx, u) == nil
 }
 
-// provable says whether the store tells enough to recognise an object.
+// provable says whether the store tells enough to recognise an object. The ETag of a Put cannot be computed.
 func (p *play) provable() bool {
 	_, tags := backend.As[backend.ETagger](p.led)
-	return p.led.hasCRC || tags
+	return p.sc.crc || tags && p.sc.part > 0
 }
 
 func (p *play) judgePublished() {
@@ -241,9 +243,9 @@ func (p *play) judgeSent() {
 			sent++
 		}
 		switch {
-		case c.Kind == fault.Touched && p.led.hasCRC:
+		case c.Kind == fault.Touched && p.sc.crc:
 			rule = "R03"
-		case c.Kind == fault.Edited && p.led.hasCRC, c.Kind == fault.Truncated, c.Kind == fault.Grown:
+		case c.Kind == fault.Edited && p.sc.crc, c.Kind == fault.Truncated, c.Kind == fault.Grown:
 			most++
 			rule = "R03"
 		case c.Kind == fault.Replaced, c.Kind == fault.Touched, c.Kind == fault.Edited, c.Kind == fault.Denied && c.Op == "Stat":
@@ -251,7 +253,7 @@ func (p *play) judgeSent() {
 		case c.Kind == "":
 		case p.sc.atOnce > 1:
 			most += p.sc.atOnce
-		case c.Op == "UploadPart", c.Op == "ReadAt", c.Kind == fault.Stale, c.Kind == fault.Denied && c.Op == "ListParts", !p.led.hasCRC:
+		case c.Op == "UploadPart", c.Op == "ReadAt", c.Kind == fault.Stale, c.Kind == fault.Denied && c.Op == "ListParts", !p.sc.crc:
 			most++
 		}
 	}

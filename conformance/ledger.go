@@ -16,7 +16,6 @@ type ledger struct {
 	mu        sync.Mutex
 	created   []backend.Upload
 	completed int
-	hasCRC    bool // some part had one
 }
 
 // Unwrap lets the optional interfaces through.
@@ -39,7 +38,6 @@ func (l *ledger) Complete(ctx context.Context, u backend.Upload, parts []backend
 	if err == nil {
 		l.completed++
 	}
-	l.hasCRC = l.hasCRC || len(parts) > 0 && parts[0].CRC64 != nil
 	return obj, err
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/tidemark-go/tidemark/upload"
 )
 
-// patience is how long an upload may take to return when its context is done. What is prompt takes milliseconds.
+// patience is far beyond what any upload needs to return when its context is done: milliseconds.
 const patience = 20 * time.Second
 
 // errStalled is why the context of a process ends: whoever ran it lost patience.
@@ -29,6 +29,9 @@ type stage struct {
 	engine engine
 	prefix string // of the keys
 	plays  int    // so far
+
+	patience time.Duration // how long an upload may take to return when its context is done
+	hung     bool          // one did not
 }
 
 // play is one upload, from its first process to its end, under one schedule.
@@ -59,8 +62,6 @@ type play struct {
 	calls     []fault.Call
 	violation *violation
 }
-
-var errSuperseded = upload.ErrSuperseded
 
 // retries are quick: nobody learns from waiting.
 var quickly = upload.Retry{Attempts: 3, BaseDelay: 1, MaxDelay: 1}
@@ -140,13 +141,14 @@ func (p *play) process(n int, proc *fault.Process) (res *upload.Result, err erro
 		return res, err
 	case <-ctx.Done():
 	}
-	watchdog := time.NewTimer(patience)
+	watchdog := time.NewTimer(p.patience)
 	defer watchdog.Stop()
 	select {
 	case <-done:
 		return res, err
 	case <-watchdog.C:
-		p.violate("R11", "still running %v after its context was done", patience)
+		p.hung = true
+		p.violate("R11", "still running %v after its context was done", p.patience)
 		return nil, context.Cause(ctx)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/checkpoint"
 	"github.com/tidemark-go/tidemark/conformance/fault"
+	"github.com/tidemark-go/tidemark/upload"
 )
 
 // order is how several processes take turns: P*N is N calls of process P. What is left when it ends goes one process after the
@@ -130,7 +130,7 @@ func (p *play) judgeRace(errs []error, orderly bool) {
 		switch {
 		case err == nil:
 			won++
-		case errors.Is(err, checkpoint.ErrInUse), errors.Is(err, errSuperseded), p.sc.req.IfAbsent && errors.Is(err, backend.ErrExists):
+		case errors.Is(err, checkpoint.ErrInUse), errors.Is(err, upload.ErrSuperseded), p.sc.req.IfAbsent && errors.Is(err, backend.ErrExists):
 		default:
 			p.violate("R04", "process %d was not told that another took over: %v", i+1, err)
 		}
@@ -159,7 +159,7 @@ func (p *play) judgeRace(errs []error, orderly bool) {
 		}
 	}
 	if most := parts*p.led.completed + len(errs) - 1; sent > most {
-		p.violate("R04", "%d parts were sent of %d, by %d processes that completed %d times", sent, parts, len(errs), p.led.completed)
+		p.violate("R02", "%d parts were sent of %d, by %d processes that completed %d times", sent, parts, len(errs), p.led.completed)
 	}
 	p.clean()
 }
@@ -184,14 +184,9 @@ func orders(prefix order, racers, turnsMore int, play func(order) (last int)) (p
 
 // races plays what several drivers can do to each other: every order of their calls with so many turns.
 func (s *sweep) races(t *testing.T, sc *scenario) {
-	turns := 3
-	switch {
-	case testing.Short():
-		turns = 1
-	case os.Getenv(pairsVar) == "all" && sc.racers == 2:
-		turns = 4
-	case sc.racers > 2:
-		turns = 2
+	turns := s.turns
+	if sc.racers > 2 && turns > 1 { // there are many more
+		turns--
 	}
 	start := time.Now()
 	var played atomic.Int64

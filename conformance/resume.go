@@ -23,43 +23,83 @@ const (
 	seedVar   = "TIDEMARK_SEED"   // which of the pairs, if not all
 )
 
-// samplePairs is how many pairs of a scenario are played unless the environment says otherwise.
-const samplePairs = 300
+// effort is how much is played.
+type effort struct {
+	pairs int // of a scenario, chosen by chance; negative: all
+	turns int // of racing drivers
+	seeds int // orders of the calls of several parts at once
+	first uint64
+}
+
+// effortOf reads the flags and the environment of a test run.
+func effortOf(t *testing.T) effort {
+	e := effort{pairs: 300, turns: 3, seeds: 200, first: uint64(time.Now().UnixNano())}
+	number := func(name string, set func(uint64)) {
+		text := os.Getenv(name)
+		if text == "" {
+			return
+		}
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("%s=%q: want a number", name, text)
+		}
+		set(n)
+	}
+	switch {
+	case os.Getenv(pairsVar) == "all":
+		e.pairs, e.turns, e.seeds = -1, 4, 5000
+	case testing.Short():
+		e.pairs, e.turns, e.seeds = 0, 1, 50
+		fallthrough
+	default:
+		number(pairsVar, func(n uint64) { e.pairs = int(min(n, 1<<30)) })
+	}
+	number(seedVar, func(n uint64) { e.first = n })
+	return e
+}
 
 // TestResume uploads through the backend and the checkpoint store, and interrupts.
 func TestResume(t *testing.T, newBackend NewBackend, newStore NewStore) {
 	t.Helper()
-	s := &sweep{again: replay(t), root: t.Name(), newStage: func(t *testing.T) *stage {
-		return &stage{b: newBackend(t), store: newStore(t, t.TempDir()).Store, engine: theEngine, prefix: "conformance/" + rand.Text()[:12] + "/"}
+	s := &sweep{effort: effortOf(t), again: replay(t), root: t.Name(), newStage: func(t *testing.T) *stage {
+		return &stage{b: newBackend(t), store: newStore(t, t.TempDir()).Store, engine: theEngine, prefix: newPrefix(), patience: patience}
 	}}
 	s.all(t)
 }
 
+// newPrefix is of keys that nobody else has.
+func newPrefix() string { return "conformance/" + rand.Text()[:12] + "/" }
+
 // sweep plays schedules on stages.
 type sweep struct {
+	effort
 	newStage func(t *testing.T) *stage
 	again    func(name string) string
 	root     string // the test that called TestResume
 
 	mu    sync.Mutex
 	found []violation
-	quiet bool // violations are collected only
+	quiet bool   // violations are collected only
+	only  string // the scenario that is played; empty: all
 }
 
 func (s *sweep) all(t *testing.T) {
 	first := s.newStage(t)
-	list := scenarios(first.b.Backend)
+	list := scenarios(first.b.Backend, first.computesCRC(t))
 	if text := os.Getenv(replayVar); text != "" {
 		s.replay(t, first, list, text)
 		return
 	}
 	for _, sc := range list {
+		if s.only != "" && s.only != sc.name {
+			continue
+		}
 		t.Run(sc.name, func(t *testing.T) {
 			switch {
 			case sc.racers > 0:
 				s.races(t, sc)
 			case sc.atOnce > 1:
-				s.seeds(t, sc)
+				s.shuffles(t, sc)
 			default:
 				s.scenario(t, sc)
 			}
@@ -109,10 +149,10 @@ func (s *sweep) scenario(t *testing.T, sc *scenario) {
 		}
 	})
 	all := len(pairs)
-	pairs = s.sample(t, pairs)
+	pairs = s.sample(pairs)
 	s.batches(t, "pairs", sc, pairs, func(*play) {})
 	if !s.quiet {
-		t.Logf("%d calls; played: %d single faults, %d of %d pairs, in %v", len(clean.calls), len(singles), len(pairs), all, time.Since(start).Round(time.Millisecond))
+		t.Logf("%d calls; played: %d single faults, %d of %d pairs (%s=%d), in %v", len(clean.calls), len(singles), len(pairs), all, seedVar, s.first, time.Since(start).Round(time.Millisecond))
 	}
 }
 
@@ -143,43 +183,14 @@ func pairsOf(p *play) []fault.Schedule {
 	return schedules(p.schedule, second)
 }
 
-// sample returns some of the pairs, as the environment says.
-func (s *sweep) sample(t *testing.T, pairs []fault.Schedule) []fault.Schedule {
-	n := samplePairs
-	switch text := os.Getenv(pairsVar); {
-	case text == "all":
-		return pairs
-	case text != "":
-		var err error
-		if n, err = strconv.Atoi(text); err != nil || n < 0 {
-			t.Fatalf(`%s=%q: want a number or "all"`, pairsVar, text)
-		}
-	case testing.Short():
-		return nil
-	}
-	if n >= len(pairs) {
+// sample returns some of the pairs.
+func (s *sweep) sample(pairs []fault.Schedule) []fault.Schedule {
+	if s.pairs < 0 || s.pairs >= len(pairs) {
 		return pairs
 	}
-	seed := s.seed(t)
-	if !s.quiet {
-		t.Logf("%s=%d chose %d pairs; %s=all plays all", seedVar, seed, n, pairsVar)
-	}
-	rnd := mathrand.New(mathrand.NewPCG(seed, 0))
+	rnd := mathrand.New(mathrand.NewPCG(s.first, 0))
 	rnd.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
-	return pairs[:n]
-}
-
-// seed is what chance begins with.
-func (s *sweep) seed(t *testing.T) uint64 {
-	text := os.Getenv(seedVar)
-	if text == "" {
-		return uint64(time.Now().UnixNano())
-	}
-	seed, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		t.Fatalf("%s=%q: want a number", seedVar, text)
-	}
-	return seed
+	return pairs[:s.pairs]
 }
 
 // batch is how many schedules are played on one stage, which bounds what a store in memory must hold.
@@ -235,12 +246,16 @@ func (p *play) forget() { p.src, p.led, p.faults, p.stage = nil, nil, nil, nil }
 
 // report passes on what a play violated.
 func (s *sweep) report(t *testing.T, p *play) {
-	v := p.violation
-	if v == nil {
-		if err := p.faults.Unfired(); err != nil {
-			t.Errorf("%s: %v: the same calls were not made again", p, err)
-		}
-		return
+	unfired := p.faults.Unfired()
+	switch v := p.violation; {
+	case v != nil:
+		s.violated(t, *v, s.how(p))
+	case unfired != nil && !s.quiet:
+		t.Errorf("%s: %v: the same calls were not made again", p, unfired)
 	}
-	s.violated(t, *v, fmt.Sprintf("\n\tschedule: %s\n\tagain: %s='%s' %s\n\tcalls:%s", p, replayVar, p, s.again(s.root), p.trace()))
+}
+
+// how tells what was played, and how to play it again.
+func (s *sweep) how(p *play) string {
+	return fmt.Sprintf("\n\tschedule: %s\n\tagain: %s='%s' %s\n\tcalls:%s", p, replayVar, p, s.again(s.root), p.trace())
 }

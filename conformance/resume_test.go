@@ -10,8 +10,11 @@ import (
 	"github.com/tidemark-go/tidemark/checkpoint"
 )
 
-func memoryBackend(*testing.T) Backend {
-	b := memory.New(&memory.Options{Info: backend.Info{MinPartSize: 1}})
+func memoryBackend(*testing.T) Backend { return ofMemory(memory.Options{}) }
+
+func ofMemory(opts memory.Options) Backend {
+	opts.Info.MinPartSize = 1
+	b := memory.New(&opts)
 	return Backend{Backend: b, Read: func(_ context.Context, key string) ([]byte, backend.Attributes, error) {
 		r, attrs, err := b.Open(key)
 		if err != nil {

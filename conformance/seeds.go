@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -59,28 +58,21 @@ func (g *stage) shuffle(ctx context.Context, sc *scenario, schedule fault.Schedu
 }
 
 // seeds plays one fault each, by chance, with the calls of several parts at once in an order by chance.
-func (s *sweep) seeds(t *testing.T, sc *scenario) {
+func (s *sweep) shuffles(t *testing.T, sc *scenario) {
 	start := time.Now()
 	clean := s.newStage(t).shuffle(t.Context(), sc, nil, &shuffled{rnd: rand.New(rand.NewPCG(0, 0))})
 	if s.report(t, clean); clean.violation != nil {
 		return
 	}
 	singles := schedules(nil, faultsAt(clean.calls, 0, sc.first, nil))
-	n := 200
-	switch {
-	case testing.Short():
-		n = 50
-	case os.Getenv(pairsVar) == "all":
-		n = 5000
-	}
-	first := s.seed(t)
+	n := s.effort.seeds
 	t.Run("seeds", func(t *testing.T) {
 		for from := 0; from < n; from += batch {
 			t.Run(fmt.Sprintf("%d-%d", from+1, min(from+batch, n)), func(t *testing.T) {
 				t.Parallel()
 				g := s.newStage(t)
 				for i := from; i < min(from+batch, n) && t.Context().Err() == nil; i++ {
-					rnd := rand.New(rand.NewPCG(first, uint64(i)))
+					rnd := rand.New(rand.NewPCG(s.first, uint64(i)))
 					s.report(t, g.shuffle(t.Context(), sc, singles[rnd.IntN(len(singles))], &shuffled{rnd: rnd}))
 				}
 				s.leftovers(t, g)
@@ -88,6 +80,6 @@ func (s *sweep) seeds(t *testing.T, sc *scenario) {
 		}
 	})
 	if !s.quiet {
-		t.Logf("%d orders of the calls of one process, %d parts at once, each with one of %d faults, in %v", n, sc.atOnce, len(singles), time.Since(start).Round(time.Millisecond))
+		t.Logf("%d orders of the calls of one process, %d parts at once, each with one of %d faults (%s=%d), in %v", n, sc.atOnce, len(singles), seedVar, s.first, time.Since(start).Round(time.Millisecond))
 	}
 }

@@ -154,13 +154,18 @@ func (r *run) lookFirst(ctx context.Context) (done bool, err error) {
 	case err != nil:
 		return false, err
 	}
-	if in := h.intent; in != nil && in.Put && in.Absent && matches(obj, *in) {
-		if same, err := r.sourceIs(ctx, *in); same || err != nil {
-			r.res.Object, r.res.CRC64 = obj, *in.CRC64.uint64
-			return same, err
+	exists := &Error{Op: "look for the object", Key: r.key, Err: backend.ErrExists}
+	if in := h.intent; in != nil && in.Put && in.Absent {
+		switch {
+		case matches(obj, *in):
+			if same, err := r.sourceIs(ctx, *in); same || err != nil {
+				r.res.Object, r.res.CRC64 = obj, *in.CRC64.uint64
+				return same, err
+			}
+		case differs(obj, *in) == "":
+			return false, undecided(exists)
 		}
 	}
-	exists := &Error{Op: "look for the object", Key: r.key, Err: backend.ErrExists}
 	if s != nil {
 		return false, also(exists, r.giveUp(ctx, s, ""))
 	}

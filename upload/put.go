@@ -97,9 +97,14 @@ func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record, 
 	case err != nil:
 		return obj, err
 	case r.absent && differs(obj, whole) == "" && !comparable(obj, whole):
-		return obj, fmt.Errorf("%w: an answer was lost, and the store says nothing of the object's content; look at it: %w", ErrUndecided, exists)
+		return obj, undecided(exists)
 	case !r.absent || !matches(obj, whole):
 		return obj, exists
 	}
 	return obj, nil
+}
+
+// undecided is for an object that may be what an earlier try put there.
+func undecided(exists error) error {
+	return fmt.Errorf("%w: an answer was lost, and the store says nothing of the object's content; look at it: %w", ErrUndecided, exists)
 }

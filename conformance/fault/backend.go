@@ -10,8 +10,9 @@ import (
 	"github.com/tidemark-go/tidemark/backend"
 )
 
-// Backend wraps b for this process. [backend.As] finds on the wrapper the optional interfaces that b has. Uploads and ETag are
-// not counted as calls.
+// Backend wraps b for this process. [backend.As] finds on the wrapper exactly the optional interfaces of package backend that it finds
+// on b, and nothing else of b. Info, Uploads and ETag are not counted as calls, and nothing goes wrong with them but that Uploads
+// of a dead process is an error.
 func (p *Process) Backend(b backend.MultipartBackend) backend.MultipartBackend {
 	inner := &theBackend{p: p, b: b}
 	var view backend.MultipartBackend
@@ -139,7 +140,27 @@ type listerView struct {
 func (v listerView) Unwrap() backend.MultipartBackend { return v.next }
 
 func (v listerView) Uploads(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error] {
-	return v.inner.Uploads(ctx, prefix)
+	return whileAlive(v.p, v.inner.Uploads(ctx, prefix))
+}
+
+// whileAlive is list until the process is dead.
+func whileAlive[T any](p *Process, list iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		if p.Dead() {
+			yield(none, errDead)
+			return
+		}
+		for v, err := range list {
+			if p.Dead() {
+				yield(none, errDead)
+				return
+			}
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
 }
 
 type taggerView struct {
@@ -167,17 +188,17 @@ func withBody(body io.ReadSeeker, size int64, send, post func(context.Context, i
 	return deed{
 		make: func(ctx context.Context) error {
 			if altered {
-				return send(ctx, &flipped{body})
+				return send(ctx, &flipped{body: body})
 			}
 			return send(ctx, body)
 		},
-		half: func() { io.CopyN(io.Discard, body, size/2) }, // how far it came does not matter
+		half: func() { _, _ = io.CopyN(io.Discard, body, size/2) }, // how far it came does not matter
 		later: func() (func(context.Context) error, error) {
-			data := make([]byte, size)
-			if _, err := io.ReadFull(body, data); err != nil {
+			var data bytes.Buffer // that grows, since the size may be one that no store takes
+			if _, err := io.CopyN(&data, body, size); err != nil {
 				return nil, fmt.Errorf("read the body: %w", err)
 			}
-			return func(ctx context.Context) error { return post(ctx, bytes.NewReader(data)) }, nil
+			return func(ctx context.Context) error { return post(ctx, bytes.NewReader(data.Bytes())) }, nil
 		},
 		again: func(ctx context.Context) error {
 			if _, err := body.Seek(0, io.SeekStart); err != nil {
@@ -190,18 +211,27 @@ func withBody(body io.ReadSeeker, size int64, send, post func(context.Context, i
 	}
 }
 
-// flipped is a body with one bit flipped in the first byte of each reading.
-type flipped struct{ io.ReadSeeker }
+// flipped is a body with one bit of its first byte flipped, as often as it is read.
+type flipped struct {
+	body io.ReadSeeker
+	at   int64
+}
 
 func (f *flipped) Read(p []byte) (int, error) {
-	n, err := f.ReadSeeker.Read(p)
-	if n > 0 {
+	n, err := f.body.Read(p)
+	if f.at == 0 && n > 0 {
 		p[0] ^= 1
 	}
+	f.at += int64(n)
 	return n, err
 }
 
-// withoutNewest leaves out the part of u that was stored last.
+func (f *flipped) Seek(offset int64, whence int) (at int64, err error) {
+	f.at, err = f.body.Seek(offset, whence)
+	return f.at, err
+}
+
+// withoutNewest leaves out the part of u that was stored last, as far as w saw it stored.
 func (w *Faults) withoutNewest(u backend.Upload, parts []backend.Part) []backend.Part {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,9 +1,14 @@
 // Package fault makes uploads fail on purpose: at a chosen call, in a chosen way.
 //
 // A [Schedule] says what goes wrong. [New] carries it out, on all that is wrapped for a [Process]: a backend, a checkpoint store, a
-// source. A process that crashes is severed: nothing it still does, deferred or not, has an effect. The next process starts with
-// [Faults.Process] again. In the end [Faults.Unfired] says whether all that was planned did happen; a test that does not
-// ask proves nothing.
+// source. A process that crashes is severed: nothing it still does, deferred or not, has an effect, and every call answers an error.
+// The next process starts with [Faults.Process] again, and wraps the same backend and store for itself. In the end
+// [Faults.Settle] lets take effect what is still late, and [Faults.Unfired] says whether all that was planned did happen; a test
+// that does not ask proves nothing.
+//
+// A call that fails by the schedule returns zero values, so that no caller can tell by them what happened; a torn ReadAt, which
+// fills half of what was asked for, is the exception. An error by the schedule is [ErrInjected]; beside that it is a sentinel
+// of package backend only where its [Kind] says so.
 package fault
 
 import (
@@ -18,20 +23,22 @@ import (
 	"github.com/tidemark-go/tidemark/checkpoint"
 )
 
-// ErrInjected is in every error that a fault is the cause of.
+// ErrInjected is in every error that a fault is the cause of, for [errors.Is]. It promises nothing about the effect of the call.
 var ErrInjected = errors.New("injected fault")
 
-// Options of [New]. Nil is fine.
+// Options of [New]. Nil and the zero value are fine for a Schedule without events. The functions are called without a lock, from the
+// goroutine that makes the call; where several goroutines make calls, they must be safe for concurrent use.
 type Options struct {
-	// Event makes an event happen: Edited, Expired and so on. It is called before the call that the schedule names.
+	// Event makes an event happen: Edited, Expired and so on. It is called just before the call that the schedule names, and that
+	// call waits for it.
 	Event func(Kind)
 
-	// Stalling is called when a call begins to stall, so that somebody ends its context. Without it, a time limit must.
+	// Stalling is called when a call begins to stall, so that somebody ends its context. Nil: a time limit must.
 	Stalling func()
 
-	// Gate is called before each call to a backend or a checkpoint store, from the goroutine that makes it, and holds the call
-	// until it returns. Done is called when a call that passed the gate has ended. Together they put the calls of several
-	// goroutines or processes in order.
+	// Gate is called before each call to a backend or a checkpoint store, and holds the call until it returns. Done is called when
+	// such a call has ended, with what became of it. Together they put the calls of several goroutines or processes in order. The
+	// calls of a dead process pass here as well. Either may be nil.
 	Gate, Done func(Call)
 }
 
@@ -42,11 +49,11 @@ type Call struct {
 	Key     string // of the object; empty for a checkpoint store and a source
 	Upload  string // the upload's ID; empty for Create
 	Log     string // the log's ID, for a checkpoint store
-	Number  int    // of the part, or the position of a record
-	Size    int64  // bytes: of the part, the object or the record
+	Number  int    // of the part, the position of a record (Delete: how many there are), or the offset of a ReadAt
+	Size    int64  // bytes: of the part, the object or the record, or asked of a ReadAt
 
 	Kind   Kind  // what went wrong with it or happened before it; empty for most
-	Effect bool  // whether it took effect; for one that is late, whether it has by now
+	Effect bool  // whether what is wrapped did it, be it that the caller never learnt; for one that is late, whether it has by now
 	Err    error // what the caller was told
 }
 
@@ -84,16 +91,20 @@ type lateCall struct {
 	make func(context.Context) error
 }
 
-// New carries out s, which must be as [Parse] takes it; it panics otherwise.
+// New carries out s once. It panics if s is not as [Parse] takes it, or has an event and there is no Options.Event.
 func New(s Schedule, opts *Options) *Faults {
-	for _, f := range s {
-		if err := f.check(); err != nil {
-			panic(fmt.Sprintf("fault: %v: %v", f, err))
-		}
-	}
 	w := &Faults{plan: slices.Clone(s), seen: map[string]int{}}
 	if opts != nil {
 		w.opts = *opts
+	}
+	for _, f := range s {
+		err := f.check()
+		if err == nil && slices.Contains(events, f.Kind) && w.opts.Event == nil {
+			err = errors.New("there is no Options.Event that makes it happen")
+		}
+		if err != nil {
+			panic(fmt.Sprintf("fault: %v: %v", f, err))
+		}
 	}
 	return w
 }
@@ -103,10 +114,10 @@ func (w *Faults) Process() *Process {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.processes++
-	return &Process{w: w, number: w.processes}
+	return &Process{w: w, number: w.processes, died: make(chan struct{})}
 }
 
-// Settle lets all that is late take effect now.
+// Settle lets all that is late take effect now, in the order of the calls. Call it when the processes that made them have ended.
 func (w *Faults) Settle() {
 	w.mu.Lock()
 	due := w.late
@@ -115,14 +126,18 @@ func (w *Faults) Settle() {
 	w.land(due)
 }
 
-// Unfired returns an error that names what was planned and did not happen, nil if all did.
+// Unfired returns an error that names what was planned and did not happen, nil if all did: faults that met no call, and calls that are
+// still late, which [Faults.Settle] ends.
 func (w *Faults) Unfired() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.plan) == 0 {
-		return nil
+	switch {
+	case len(w.plan) > 0:
+		return fmt.Errorf("fault: planned, but there was no such call: %v", w.plan)
+	case len(w.late) > 0:
+		return fmt.Errorf("fault: %d still late: call Settle in the end: %v", len(w.late), *w.late[0].call)
 	}
-	return fmt.Errorf("fault: planned, but there was no such call: %v", w.plan)
+	return nil
 }
 
 // Calls returns the calls so far, in the order in which they began. Calls of a dead process, which have no effect, are left out.
@@ -177,6 +192,7 @@ func (w *Faults) land(due []lateCall) {
 type Process struct {
 	w      *Faults
 	number int
+	died   chan struct{} // closed by a crash
 
 	// Under the lock of w.
 	dead   bool
@@ -206,12 +222,22 @@ type deed struct {
 func (p *Process) do(ctx context.Context, c Call, d deed) error {
 	w := p.w
 	c.Process = p.number
-	if !d.aside && w.opts.Gate != nil {
-		w.opts.Gate(c)
-		defer w.opts.Done(c)
+	if !d.aside {
+		if w.opts.Gate != nil {
+			w.opts.Gate(c)
+		}
+		if w.opts.Done != nil {
+			defer func() {
+				w.mu.Lock()
+				ended := c
+				w.mu.Unlock()
+				w.opts.Done(ended)
+			}()
+		}
 	}
 	w.mu.Lock()
 	if p.dead {
+		c.Err = errDead
 		w.mu.Unlock()
 		return errDead
 	}
@@ -228,9 +254,7 @@ func (p *Process) do(ctx context.Context, c Call, d deed) error {
 	w.mu.Unlock()
 	w.land(due)
 	if fires && slices.Contains(events, f.Kind) {
-		if w.opts.Event != nil {
-			w.opts.Event(f.Kind)
-		}
+		w.opts.Event(f.Kind)
 		fires = false
 	}
 	effect, err := false, error(nil)
@@ -271,19 +295,19 @@ func (p *Process) fail(ctx context.Context, f Fault, call *Call, d deed) (effect
 	case Lost:
 		return d.make(ctx) == nil, unknown(f)
 	case Retried:
-		return retried(ctx, f, d)
+		return p.retried(ctx, f, d)
 	case Late, CrashLate:
 		make, err := d.later()
-		if err != nil {
-			return false, err
+		if err == nil {
+			p.w.mu.Lock()
+			p.w.late = append(p.w.late, lateCall{f.In, call, make})
+			p.w.mu.Unlock()
+			err = unknown(f)
 		}
-		p.w.mu.Lock()
-		p.w.late = append(p.w.late, lateCall{f.In, call, make})
-		p.w.mu.Unlock()
 		if f.Kind == CrashLate {
 			p.crash()
 		}
-		return false, unknown(f)
+		return false, err
 	case CrashBefore:
 		p.crash()
 		return false, errDead
@@ -295,8 +319,12 @@ func (p *Process) fail(ctx context.Context, f Fault, call *Call, d deed) (effect
 		if p.w.opts.Stalling != nil {
 			p.w.opts.Stalling()
 		}
-		<-ctx.Done()
-		return false, fmt.Errorf("%w: no answer: %w", ErrInjected, ctx.Err())
+		select {
+		case <-ctx.Done():
+			return false, fmt.Errorf("%w: no answer: %w", ErrInjected, ctx.Err()) // its cause could be a sentinel, which this is not
+		case <-p.died:
+			return false, errDead
+		}
 	case Altered:
 		d.alter()
 		err := d.make(ctx)
@@ -310,8 +338,11 @@ func (p *Process) fail(ctx context.Context, f Fault, call *Call, d deed) (effect
 }
 
 // retried makes a call twice, as an SDK does that hides from its caller that it had to.
-func retried(ctx context.Context, f Fault, d deed) (effect bool, err error) {
+func (p *Process) retried(ctx context.Context, f Fault, d deed) (effect bool, err error) {
 	effect = d.make(ctx) == nil
+	if p.Dead() { // by another of its calls meanwhile
+		return effect, errDead
+	}
 	if d.again == nil {
 		d.again = d.make
 	}
@@ -326,7 +357,7 @@ func retried(ctx context.Context, f Fault, d deed) (effect bool, err error) {
 func isSentinel(err error) bool {
 	for _, s := range []error{
 		backend.ErrNotFound, backend.ErrExists, backend.ErrInvalidPart, backend.ErrDenied, backend.ErrInvalid, backend.ErrThrottled,
-		backend.ErrUnreachable, checkpoint.ErrConflict, checkpoint.ErrInvalid,
+		backend.ErrUnreachable, checkpoint.ErrConflict, checkpoint.ErrInvalid, checkpoint.ErrVersion,
 	} {
 		if errors.Is(err, s) {
 			return true
@@ -338,6 +369,9 @@ func isSentinel(err error) bool {
 // crash severs the process, and releases its locks as the operating system does.
 func (p *Process) crash() {
 	p.w.mu.Lock()
+	if !p.dead {
+		close(p.died)
+	}
 	p.dead = true
 	unlock := p.unlock
 	p.unlock = nil

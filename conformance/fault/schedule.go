@@ -1,7 +1,9 @@
 package fault
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,11 +32,13 @@ const (
 	// Late: the answer is lost, and the call takes effect later: before the n-th call to a store after it, or at [Faults.Settle].
 	Late Kind = "late"
 
-	// Retried: an SDK below makes the call a second time when the first had taken effect and its answer was lost. The answer
-	// is that of the second, or unknown where that is a sentinel which the first may have caused.
+	// Retried: an SDK below makes the call a second time, after the first took effect and its answer was lost; a body is rewound and
+	// sent again. The answer is that of the second. Where that is a sentinel, which would speak for both, it is unknown; but for
+	// ErrNoSuchUpload, which is true whatever the first did.
 	Retried Kind = "retried"
 
-	// CrashBefore: the process dies, and the call has no effect.
+	// CrashBefore: the process dies, and the call has no effect. After each of the three ways to crash all calls of the process fail
+	// without effect, those that stall end, and its locks are released.
 	CrashBefore Kind = "crash-before"
 
 	// CrashAfter: the call takes effect, and the process dies before the answer.
@@ -43,13 +47,14 @@ const (
 	// CrashLate: the process dies, and the call that it had under way takes effect later, as for Late.
 	CrashLate Kind = "crash-late"
 
-	// Stalled: no answer and no effect until the call's context is done.
+	// Stalled: no answer until the call's context is done, and no effect then or later. The error is that of the context.
 	Stalled Kind = "stalled"
 
-	// Stale: ListParts leaves out the part that was stored last. (The contract forbids that; stores have done it.)
+	// Stale: ListParts leaves out the part that was stored last through the same Faults, if that part is on the page asked for. (The
+	// contract forbids that; stores have done it.)
 	Stale Kind = "stale"
 
-	// Altered: one bit of the body is flipped on its way into the backend.
+	// Altered: one bit of the body, in its first byte, is flipped on its way into the backend. The answer is the backend's.
 	Altered Kind = "altered"
 )
 
@@ -112,16 +117,16 @@ func (f Fault) String() string {
 	return s
 }
 
-// check says what is wrong with f.
+// check says what is wrong with f, if something is.
 func (f Fault) check() error {
 	kinds, known := failures[f.Op]
 	switch {
 	case !known:
-		return fmt.Errorf("no calls of %q are counted", f.Op)
+		return fmt.Errorf("no calls of %.20q are counted; those of %v are", f.Op, slices.Sorted(maps.Keys(failures)))
 	case f.N < 1:
 		return fmt.Errorf("call %d of %s: calls count from 1", f.N, f.Op)
 	case !slices.Contains(kinds, f.Kind) && !slices.Contains(events, f.Kind):
-		return fmt.Errorf("%q is nothing that goes wrong with %s; that is one of %v, or of %v before it", f.Kind, f.Op, kinds, events)
+		return fmt.Errorf("%.20q is nothing that goes wrong with %s; that is one of %v, or of %v before it", f.Kind, f.Op, kinds, events)
 	case f.In < 0, f.In > 0 && f.Kind != Late && f.Kind != CrashLate:
 		return fmt.Errorf("%s %s does not come +%d calls later", f.Op, f.Kind, f.In)
 	}
@@ -140,19 +145,20 @@ func (s Schedule) String() string {
 	return strings.Join(list, "; ")
 }
 
-// Parse reads a Schedule as String writes it. An empty text is an empty Schedule.
+// Parse reads a Schedule as String writes it; space around a fault and more of it within does not matter. An empty text is an empty
+// Schedule. The error is one line, and names the fault that is wrong and what it could be.
 func Parse(text string) (Schedule, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
 	var s Schedule
-	for _, item := range strings.Split(text, ";") {
-		if item = strings.TrimSpace(item); item == "" && len(strings.TrimSpace(text)) == 0 {
-			break
-		}
+	for item := range strings.SplitSeq(text, ";") {
 		f, err := parseFault(item)
 		if err == nil {
 			err = f.check()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("fault: %q: %w", item, err)
+			return nil, fmt.Errorf("fault: %.80q: %w", strings.TrimSpace(item), err)
 		}
 		s = append(s, f)
 	}
@@ -160,21 +166,28 @@ func Parse(text string) (Schedule, error) {
 }
 
 func parseFault(item string) (f Fault, err error) {
-	call, kind, ok := strings.Cut(item, " ")
-	op, n, ok2 := strings.Cut(call, "#")
-	if !ok || !ok2 {
-		return f, fmt.Errorf(`want OP#N KIND, such as "UploadPart#2 lost"`)
+	words := strings.Fields(item)
+	if len(words) != 2 {
+		return f, errors.New(`want OP#N KIND, such as "UploadPart#2 lost"`)
 	}
+	op, n, _ := strings.Cut(words[0], "#")
 	f.Op = op
-	if f.N, err = strconv.Atoi(n); err != nil {
-		return f, fmt.Errorf("the number of the call: %w", err)
+	if f.N, err = count(n); err != nil {
+		return f, err
 	}
-	name, in, delayed := strings.Cut(strings.TrimSpace(kind), "+")
-	f.Kind = Kind(name)
+	kind, in, delayed := strings.Cut(words[1], "+")
+	f.Kind = Kind(kind)
 	if delayed {
-		if f.In, err = strconv.Atoi(in); err != nil || f.In < 1 {
-			return f, fmt.Errorf("%q is no number of calls from 1", in)
-		}
+		f.In, err = count(in)
 	}
-	return f, nil
+	return f, err
+}
+
+// count reads a number from 1, without a sign.
+func count(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("%.20q is no number from 1; want OP#N KIND, such as \"UploadPart#2 late+3\"", text)
+	}
+	return int(n), nil
 }

@@ -14,7 +14,8 @@ import (
 
 var errIO = errors.New("input/output error")
 
-// Source wraps s for this process. Its ReadAt and Version are counted as calls. The wrapper is an upload.Stamper as s is.
+// Source wraps s for this process. Its ReadAt and Version are counted as calls, but not as calls to a store: they pass no gate, and
+// for what is late no time goes by. The wrapper is an [upload.Stamper] exactly if s is.
 func (p *Process) Source(s upload.Source) upload.Source {
 	w := &theSource{Source: s, p: p}
 	if stamper, ok := s.(upload.Stamper); ok {
@@ -38,6 +39,9 @@ func (s *theSource) ReadAt(b []byte, off int64) (n int, err error) {
 		refused: errIO,
 		aside:   true,
 	})
+	if err == errDead {
+		return 0, err
+	}
 	return n, err
 }
 
@@ -62,7 +66,7 @@ type Source struct {
 
 var _ upload.Source = (*Source)(nil)
 
-// NewSource returns a source of size bytes that depend on seed. id is its ID.
+// NewSource returns a source of size bytes, which look random and depend on seed alone. id is its ID.
 func NewSource(id string, size int, seed uint64) *Source {
 	return &Source{id: id, contents: [][]byte{random(size, seed)}}
 }
@@ -74,8 +78,9 @@ func random(size int, seed uint64) []byte {
 	return p
 }
 
-// Change makes kind happen to the source, which is one of Edited, Truncated, Grown, Touched, Replaced; it panics for another. Each
-// gives it a version that it never had.
+// Change makes kind happen to the source, which is one of Edited (the byte in the middle), Truncated (to five eighths), Grown (by a
+// third and one byte), Touched, Replaced; it panics for another. Each gives it a version that it never had. It serves as
+// [Options].Event where no other events are planned.
 func (s *Source) Change(kind Kind) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,14 +5,15 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
 
 	"github.com/tidemark-go/tidemark/checkpoint"
 )
 
 var errDisk = errors.New("no space left on device")
 
-// Store wraps s for this process. The wrapper is a Locker and a Syncer as s is. IDs is not counted as a call. The lock of a process
-// that crashes is released, as the operating system does.
+// Store wraps s for this process. The wrapper is a Locker and a Syncer exactly if s is. IDs and unlocking are not counted as calls. The
+// locks of a process that crashes are released, as the operating system does; unlocking is harmless from then on.
 func (p *Process) Store(s checkpoint.Store) checkpoint.Store {
 	w := &theStore{p: p, s: s}
 	locker, locks := s.(checkpoint.Locker)
@@ -76,7 +77,9 @@ func (s *theStore) Delete(ctx context.Context, id string, at int, last []byte) e
 	})
 }
 
-func (s *theStore) IDs(ctx context.Context) iter.Seq2[string, error] { return s.s.IDs(ctx) }
+func (s *theStore) IDs(ctx context.Context) iter.Seq2[string, error] {
+	return whileAlive(s.p, s.s.IDs(ctx))
+}
 
 type theSyncer struct {
 	p *Process
@@ -115,18 +118,13 @@ func (s *theLocker) Lock(ctx context.Context, id string) (unlock func() error, e
 // holds notes a lock that the process has, and returns the unlock that ends that. It is released once, by the process or by its
 // death.
 func (p *Process) holds(release func() error) (unlock func() error) {
+	once := sync.OnceValue(release)
 	p.w.mu.Lock()
-	defer p.w.mu.Unlock()
-	i := len(p.unlock)
-	p.unlock = append(p.unlock, release)
-	return func() error {
-		p.w.mu.Lock()
-		if p.dead {
-			p.w.mu.Unlock()
-			return nil
-		}
-		p.unlock[i] = func() error { return nil }
-		p.w.mu.Unlock()
-		return release()
+	dead := p.dead
+	p.unlock = append(p.unlock, once)
+	p.w.mu.Unlock()
+	if dead { // while the lock was being taken, so that its death could not release it
+		_ = once() // nobody is left to be told
 	}
+	return once
 }
