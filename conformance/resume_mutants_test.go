@@ -70,8 +70,8 @@ func (b noParts) ListParts(ctx context.Context, u backend.Upload, after int) ([]
 	return parts, more, err
 }
 
-// listing is an engine that reads ListParts in its own way.
-func listing(moved bool, parts func([]backend.Part) []backend.Part) engine {
+// listsAs is an engine that reads ListParts in its own way.
+func listsAs(moved bool, parts func([]backend.Part) []backend.Part) engine {
 	return func(b backend.MultipartBackend, s checkpoint.Store, opts *upload.Options) driver {
 		return driverFunc(func(ctx context.Context, key string, src upload.Source, req *upload.Request) (*upload.Result, error) {
 			return theEngine(noParts{through{b}, src, moved, parts}, s, opts).Upload(ctx, key, src, req)
@@ -178,10 +178,10 @@ var resumeMutants = []resumeMutant{
 		}
 	}},
 	{"R02", "parts", "engine does not ask what the store has", func(_ *testing.T, g *stage) {
-		g.engine = listing(false, func([]backend.Part) []backend.Part { return nil })
+		g.engine = listsAs(false, func([]backend.Part) []backend.Part { return nil })
 	}},
 	{"R03", "events-after-crash", "engine sends all again when the time stamp is another", func(_ *testing.T, g *stage) {
-		g.engine = listing(true, func([]backend.Part) []backend.Part { return nil })
+		g.engine = listsAs(true, func([]backend.Part) []backend.Part { return nil })
 	}},
 	{"R04", "race-2", "engine does not say that it was superseded", func(_ *testing.T, g *stage) {
 		g.engine = saying(func(err error) error {

@@ -77,7 +77,7 @@ func (r role) play(t *testing.T, newFixture NewStore) {
 		say(answer{})
 		wait()
 		won, err := contend(ctx, s, r.ID, r.Writer)
-		say(answer{Won: won, Err: text(err)})
+		say(answer{Won: won, Err: errText(err)})
 	case "look":
 		say(look(ctx, s, r.ID))
 		wait()
@@ -87,7 +87,7 @@ func (r role) play(t *testing.T, newFixture NewStore) {
 		if err == nil {
 			err = s.Append(ctx, r.ID, len(recs), record(r.ID, len(recs)))
 		}
-		say(answer{Err: text(err)})
+		say(answer{Err: errText(err)})
 	case "lock":
 		unlock, err := s.(checkpoint.Locker).Lock(ctx, r.ID)
 		if err != nil {
@@ -96,7 +96,7 @@ func (r role) play(t *testing.T, newFixture NewStore) {
 		}
 		say(answer{})
 		wait()
-		say(answer{Err: text(unlock())})
+		say(answer{Err: errText(unlock())})
 	}
 }
 
@@ -108,11 +108,11 @@ func look(ctx context.Context, s checkpoint.Store, id string) (a answer) {
 			a.IDs = append(a.IDs, id)
 		}
 	}
-	a.Err = text(err)
+	a.Err = errText(err)
 	return a
 }
 
-func text(err error) string {
+func errText(err error) string {
 	if err == nil {
 		return ""
 	}
