@@ -127,15 +127,20 @@ func (w *watched) used() string {
 	return w.late
 }
 
-// slow takes a while for each of some twenty Reads, and calls at before the third.
-func slow(data []byte, at func()) io.ReadSeeker {
-	reads := 0
+// slow takes a while for each of some twenty Reads.
+func slow(data []byte) io.ReadSeeker { return slowUntil(data, nil) }
+
+// slowUntil calls at before the third Read, and has less at a time from then on: whoever collects what it reads before writing it goes
+// on for some Reads before a connection that was closed tells it to stop.
+func slowUntil(data []byte, at func()) io.ReadSeeker {
+	reads, step := 0, len(data)/20+1
 	return &body{bytes.NewReader(data), func(r *bytes.Reader, p []byte) (int, error) {
-		if reads++; reads == 3 {
+		if reads++; reads == 3 && at != nil {
+			step = len(data)/200 + 1
 			at()
 		}
 		<-time.After(time.Millisecond)
-		return r.Read(p[:min(len(p), len(data)/20+1)])
+		return r.Read(p[:min(len(p), step)])
 	}}
 }
 
