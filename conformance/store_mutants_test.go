@@ -41,8 +41,8 @@ func recordsIn(ctx context.Context, s checkpoint.Store, id string) [][]byte {
 }
 
 func soundStores() []mutant[stores] {
+	var tearing sync.Mutex
 	return []mutant[stores]{
-		{name: "File", build: inFiles(func(*rig) {})},
 		{name: "neither Locker nor Syncer, takes anything", build: built(func(*testing.T, string) Store { return Store{Store: new(plain), OneProcess: true} })},
 		{name: "loses in a power cut what was not synced", build: losingPower(func(*volatile) {})},
 		{name: "durable by itself", build: built(func(*testing.T, string) Store {
@@ -123,7 +123,14 @@ func soundStores() []mutant[stores] {
 			}
 		})},
 		{name: "calls a torn end damage", build: inFiles(func(r *rig) {
+			r.append = func(ctx context.Context, id string, at int, rec []byte) error {
+				tearing.Lock()
+				defer tearing.Unlock()
+				return r.locking.Append(ctx, id, at, rec)
+			}
 			r.load = func(ctx context.Context, id string) ([][]byte, error) {
+				tearing.Lock()
+				defer tearing.Unlock()
 				log, readErr := os.ReadFile(r.file(id))
 				recs, err := r.locking.Load(ctx, id)
 				if err != nil || readErr != nil || bytes.HasSuffix(log, []byte("\n")) {
@@ -183,8 +190,11 @@ func brokenLogs() []mutant[stores] {
 			}
 		})},
 		{"S03", "appended", "Append keeps the slice", inMemory(func(r *rig) {
+			var mu sync.Mutex
 			var kept memo[[]byte] // the last record of each log
 			r.append = func(ctx context.Context, id string, at int, rec []byte) error {
+				mu.Lock()
+				defer mu.Unlock()
 				err := r.locking.Append(ctx, id, at, rec)
 				if err == nil {
 					kept.set(id, rec)
@@ -192,6 +202,8 @@ func brokenLogs() []mutant[stores] {
 				return err
 			}
 			r.load = func(ctx context.Context, id string) ([][]byte, error) {
+				mu.Lock()
+				defer mu.Unlock()
 				recs, err := r.locking.Load(ctx, id)
 				if last, ok := kept.get(id); ok && len(recs) > 0 {
 					recs[len(recs)-1] = bytes.Clone(last)
@@ -323,7 +335,7 @@ func brokenFences() []mutant[stores] {
 	}
 	yields := func(*rig) { yield() }
 	looksAgain := func(r *rig) { // there is no yielding to another process
-		for range 10 {
+		for range 5 {
 			recordsIn(context.Background(), r.locking, "id")
 		}
 	}
