@@ -17,9 +17,14 @@ import (
 	"github.com/tidemark-go/tidemark/checkpoint"
 )
 
+// brokenStores are those that break a rule.
+func brokenStores() []mutant[stores] {
+	return slices.Concat(brokenLogs(), brokenFences(), brokenNames(), brokenFiles(), brokenPower(), brokenLocks(), brokenContexts())
+}
+
 // TestStoreMutants: TestStore sees each broken store through the rule that it breaks, and no sound one.
 func TestStoreMutants(t *testing.T) {
-	mutants := slices.Concat(soundStores(), brokenLogs(), brokenFences(), brokenNames(), brokenFiles(), brokenPower(), brokenLocks(), brokenContexts())
+	mutants := slices.Concat(soundStores(), brokenStores())
 	everyRuleHasAMutant(t, storeRules, storeProbes, mutants)
 	testMutants(t, storeProbes, mutants)
 }
