@@ -41,6 +41,8 @@ const MaxRecordSize = 64 << 10
 // An ID is any non-empty string of at most 1024 bytes: do not use it as a path name unescaped. A record is one JSON value
 // on one line, not empty, of at most [MaxRecordSize] bytes, so that a log can be read by a person; return it byte for byte. The
 // engine passes nothing else; a store that could not keep something else refuses it with ErrInvalid.
+//
+// A method whose context is done when it is called returns the context's error, as it is or wrapped, and has no effect.
 type Store interface {
 	// Load returns the records of id, in order, for the caller to keep. A record that was torn by a crash, at the end of the log, is left out as if
 	// it had never been appended. No log: no records and no error.

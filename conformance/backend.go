@@ -9,6 +9,8 @@ import "testing"
 // under new keys below "conformance/", and begins some thousand uploads. It aborts the uploads at the end, and cannot delete the objects,
 // since the contract has no call for that.
 //
+// Run it with the race detector too: part of it is concurrent.
+//
 // What it does not see: a defect that shows only under load, after hours, between processes, or with parts of gigabytes; an answer
 // that the network loses (see [TestResume]); a race that its few concurrent calls happen to miss.
 func TestBackend(t *testing.T, newFixture NewBackend) {

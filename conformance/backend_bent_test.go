@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 	"sync"
 	"testing"
 
@@ -124,6 +125,27 @@ func all(ctx context.Context, list listFunc, u backend.Upload) ([]backend.Part, 
 		if err != nil || !more {
 			return parts, err
 		}
+	}
+}
+
+// withParts returns what lists the uploads of a key that have, or had, parts.
+func (b *bent) withParts() func(key string) []backend.Upload {
+	of := map[string][]backend.Upload{}
+	part := b.part
+	b.part = func(ctx context.Context, u backend.Upload, number int, body io.ReadSeeker, size int64) (backend.Part, error) {
+		p, err := part(ctx, u, number, body, size)
+		if err == nil {
+			b.locked(func() {
+				if !slices.Contains(of[u.Key], u) {
+					of[u.Key] = append(of[u.Key], u)
+				}
+			})
+		}
+		return p, err
+	}
+	return func(key string) (list []backend.Upload) {
+		b.locked(func() { list = slices.Clone(of[key]) })
+		return list
 	}
 }
 

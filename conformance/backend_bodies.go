@@ -13,18 +13,15 @@ import (
 	"github.com/tidemark-go/tidemark/backend"
 )
 
-// body is a body whose Read behaves as told. It seeks as any other.
+// body is a body whose Read behaves as told. It seeks as any other, and has no other methods, which would get around Read.
 type body struct {
-	*bytes.Reader
+	data *bytes.Reader
 	read func(r *bytes.Reader, p []byte) (int, error)
 }
 
-func (b *body) Read(p []byte) (int, error) { return b.read(b.Reader, p) }
+func (b *body) Read(p []byte) (int, error) { return b.read(b.data, p) }
 
-// WriteTo hides the method of bytes.Reader, which would get around Read.
-func (b *body) WriteTo(w io.Writer) (int64, error) {
-	return io.Copy(w, struct{ io.Reader }{b})
-}
+func (b *body) Seek(offset int64, whence int) (int64, error) { return b.data.Seek(offset, whence) }
 
 func plainBody(data []byte) io.ReadSeeker { return bytes.NewReader(data) }
 
@@ -130,15 +127,20 @@ func (w *watched) used() string {
 	return w.late
 }
 
-// slow takes a while for each of some twenty Reads, and calls at before the third.
-func slow(data []byte, at func()) io.ReadSeeker {
-	reads := 0
+// slow takes a while for each of some twenty Reads.
+func slow(data []byte) io.ReadSeeker { return slowUntil(data, nil) }
+
+// slowUntil calls at before the third Read, and has less at a time from then on: whoever collects what it reads before writing it goes
+// on for some Reads before a connection that was closed tells it to stop.
+func slowUntil(data []byte, at func()) io.ReadSeeker {
+	reads, step := 0, len(data)/20+1
 	return &body{bytes.NewReader(data), func(r *bytes.Reader, p []byte) (int, error) {
-		if reads++; reads == 3 {
+		if reads++; reads == 3 && at != nil {
+			step = len(data)/200 + 1
 			at()
 		}
 		<-time.After(time.Millisecond)
-		return r.Read(p[:min(len(p), len(data)/20+1)])
+		return r.Read(p[:min(len(p), step)])
 	}}
 }
 

@@ -32,7 +32,6 @@ func bodyReadsOddly(s *subject) {
 
 func bodyLeftAlone(s *subject) {
 	data := s.bytesOf(1)
-	none := func() {}
 	var all []*watched
 	var how []string
 	watch := func(r io.ReadSeeker, what string, send func(io.ReadSeeker) error) {
@@ -45,14 +44,14 @@ func bodyLeftAlone(s *subject) {
 	s.must("Abort", s.b.Abort(s.ctx, gone))
 	for _, k := range s.sinks(nil) {
 		plain := func(r io.ReadSeeker) error { return k.send(s.ctx, r, s.size) }
-		watch(slow(data, none), k.name+" of a slow body", plain)
+		watch(slow(data), k.name+" of a slow body", plain)
 		watch(failing(data, len(data)/2), k.name+" of a body that fails", plain)
-		watch(slow(data[:len(data)/2], none), k.name+" of a body that ends early", plain)
+		watch(slow(data[:len(data)/2]), k.name+" of a body that ends early", plain)
 		ctx, cancel := context.WithCancel(s.ctx)
-		watch(slow(data, cancel), k.name+" that was cancelled", func(r io.ReadSeeker) error { return k.send(ctx, r, s.size) })
+		watch(slowUntil(data, cancel), k.name+" that was cancelled", func(r io.ReadSeeker) error { return k.send(ctx, r, s.size) })
 		cancel()
 	}
-	watch(slow(data, none), "UploadPart to an upload that is gone", func(r io.ReadSeeker) error {
+	watch(slow(data), "UploadPart to an upload that is gone", func(r io.ReadSeeker) error {
 		_, err := s.b.UploadPart(s.ctx, gone, 1, r, s.size)
 		return err
 	})

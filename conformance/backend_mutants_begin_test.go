@@ -33,12 +33,11 @@ var beginMutants = []mutant[Backend]{
 		b.renameIDs(func(id string) string { return id + "\xff" }, func(id string) string { return strings.TrimSuffix(strings.ToValidUTF8(id, "\ufffd"), "\ufffd") })
 	}),
 	bends("B03", "one key", "Create aborts an upload of the key that has parts", func(b *bent) {
+		withParts := b.withParts()
 		create := b.create
 		b.create = func(ctx context.Context, key string, attrs backend.Attributes) (backend.Upload, error) {
-			for u := range b.uploads(ctx, key) {
-				if parts, _, _ := b.list(ctx, u, 0); u.Key == key && len(parts) > 0 {
-					b.abort(ctx, u)
-				}
+			for _, u := range withParts(key) {
+				b.abort(ctx, u)
 			}
 			return create(ctx, key, attrs)
 		}

@@ -97,15 +97,14 @@ var objectMutants = []mutant[Backend]{
 		}
 	}),
 	bends("B25", "only it", "Abort discards all that the key has", func(b *bent) {
+		withParts := b.withParts()
 		abort := b.abort
 		b.abort = func(ctx context.Context, u backend.Upload) error {
 			if err := abort(ctx, u); err != nil {
 				return err
 			}
-			for v := range b.uploads(ctx, u.Key) {
-				if parts, _, _ := b.list(ctx, v, 0); v.Key == u.Key && len(parts) > 0 {
-					abort(ctx, v)
-				}
+			for _, v := range withParts(u.Key) {
+				abort(ctx, v)
 			}
 			return nil
 		}

@@ -46,19 +46,6 @@ var optionalMutants = []mutant[Backend]{
 			return strings.HasPrefix(u.Key, strings.TrimSuffix(prefix, "/")+"/")
 		})
 	}),
-	bends("B36", "prefix", "one upload of a key is listed", func(b *bent) {
-		b.listing(func(uploads iter.Seq2[backend.Upload, error], yield func(backend.Upload, error) bool) {
-			last := ""
-			for u, err := range uploads {
-				if u.Key == last && strings.HasSuffix(u.Key, "/1") {
-					continue
-				}
-				if last = u.Key; !yield(u, err) {
-					return
-				}
-			}
-		})
-	}),
 	bends("B36", "prefix", "the prefix is ignored", func(b *bent) {
 		uploads := b.uploads
 		b.uploads = func(ctx context.Context, prefix string) iter.Seq2[backend.Upload, error] { return uploads(ctx, "") }

@@ -48,7 +48,7 @@ func putInOneStep(s *subject) {
 		return
 	}
 	s.inOneStep("Put", func(ctx context.Context, key string, data []byte) error {
-		_, err := p.Put(ctx, key, slow(data, func() {}), int64(len(data)), backend.Attributes{}, backend.CompleteOptions{})
+		_, err := p.Put(ctx, key, slow(data), int64(len(data)), backend.Attributes{}, backend.CompleteOptions{})
 		return err
 	})
 }

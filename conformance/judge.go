@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -139,24 +138,13 @@ func (p *play) judge() {
 	case p.foreign != nil:
 	case data == nil || !p.src.Had(data):
 		p.violate(p.mixed(), "in the end the object's %d bytes are not what the source had at any time", len(data))
-	case p.sc.attrs != nil && p.succeeded && p.honours() && attrs.ContentType != p.sc.attrs(len(p.returned)).ContentType:
+	case p.sc.attrs != nil && p.succeeded && attrs.ContentType != p.sc.attrs(len(p.returned)).ContentType:
 		p.violate("R07", "the content type is %q, asked for was %q", attrs.ContentType, p.sc.attrs(len(p.returned)).ContentType)
 	}
 	p.judgePublished()
 	p.judgeLeft()
 	p.judgeSent()
 	p.judgeCalls()
-}
-
-// honours says whether the store keeps a content type.
-func (p *play) honours() bool {
-	ctx, cancel := context.WithCancel(p.ctx)
-	defer cancel()
-	u, err := p.led.MultipartBackend.Create(ctx, p.key+"/probe", p.sc.attrs(1))
-	if err != nil {
-		return false
-	}
-	return p.led.MultipartBackend.Abort(ctx, u) == nil
 }
 
 // provable says whether the store tells enough to recognise an object. The ETag of a Put cannot be computed.

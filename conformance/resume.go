@@ -85,7 +85,7 @@ type sweep struct {
 
 func (s *sweep) all(t *testing.T) {
 	first := s.newStage(t)
-	list := scenarios(first.b.Backend, first.computesCRC(t))
+	list := scenarios(first.b.Backend, first.looksAt(t))
 	if text := os.Getenv(replayVar); text != "" {
 		s.replay(t, first, list, text)
 		return

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -33,9 +34,9 @@ type scenario struct {
 }
 
 // scenarios for a store. Without a CRC-64 of the store's, bytes that were altered above the adapter cannot be noticed.
-func scenarios(b backend.MultipartBackend, crc bool) []*scenario {
+func scenarios(b backend.MultipartBackend, can abilities) []*scenario {
 	whatFails, notAltered := whatFails, notAltered
-	if !crc {
+	if !can.crc {
 		whatFails = notAltered
 	}
 	part := max(b.Info().MinPartSize, 1000)
@@ -46,9 +47,6 @@ func scenarios(b backend.MultipartBackend, crc bool) []*scenario {
 		{name: "events", size: three, part: part, first: whatHappens, second: crashes},
 		{name: "events-after-crash", size: three, part: part, first: crashes, second: whatHappens},
 		{name: "occupied", size: three, part: part, req: upload.Request{IfAbsent: true}, first: occupied, second: crashes},
-		{name: "attributes", size: three, part: part, first: crashes, second: crashes, attrs: func(n int) backend.Attributes {
-			return backend.Attributes{ContentType: []string{"text/plain", "text/html"}[min(n, 2)-1]}
-		}},
 		{name: "race-2", size: three, part: part, racers: 2, unlocked: true},
 		{name: "race-2-if-absent", size: three, part: part, racers: 2, unlocked: true, req: upload.Request{IfAbsent: true}},
 		{name: "race-2-locked", size: three, part: part, racers: 2},
@@ -62,8 +60,11 @@ func scenarios(b backend.MultipartBackend, crc bool) []*scenario {
 			&scenario{name: "put-if-absent", size: 1500, req: upload.Request{IfAbsent: true}, first: notAltered, second: crashes},
 		)
 	}
+	if can.types {
+		list = append(list, &scenario{name: "attributes", size: three, part: part, first: crashes, second: crashes, attrs: contentTypes})
+	}
 	for _, sc := range list {
-		sc.crc = crc
+		sc.crc = can.crc
 	}
 	return list
 }
@@ -73,17 +74,39 @@ func notAltered(op string) []fault.Kind {
 	return slices.DeleteFunc(whatFails(op), func(k fault.Kind) bool { return k == fault.Altered })
 }
 
-// computesCRC asks whether the store answers with CRC-64s.
-func (g *stage) computesCRC(t *testing.T) bool {
-	u, err := g.b.Backend.Create(t.Context(), g.prefix+"crc", backend.Attributes{})
-	if err != nil {
-		t.Fatalf("begin an upload: %v", err)
+// abilities are what a store can do beside what each must.
+type abilities struct {
+	crc   bool // it computes CRC-64s
+	types bool // it keeps a content type
+}
+
+// looksAt tries them out.
+func (g *stage) looksAt(t *testing.T) (can abilities) {
+	begin := func(attrs backend.Attributes, then func(backend.Upload) error) bool {
+		u, err := g.b.Backend.Create(t.Context(), g.prefix+"abilities", attrs)
+		if errors.Is(err, backend.ErrInvalid) {
+			return false
+		}
+		if err == nil {
+			err = cmp.Or(then(u), g.b.Backend.Abort(t.Context(), u))
+		}
+		if err != nil {
+			t.Fatalf("begin an upload, send a part and abort: %v", err)
+		}
+		return true
 	}
-	p, err := g.b.Backend.UploadPart(t.Context(), u, 1, strings.NewReader("x"), 1)
-	if err := cmp.Or(err, g.b.Backend.Abort(t.Context(), u)); err != nil {
-		t.Fatalf("upload a part and abort: %v", err)
-	}
-	return p.CRC64 != nil
+	can.types = begin(contentTypes(1), func(backend.Upload) error { return nil })
+	begin(backend.Attributes{}, func(u backend.Upload) error {
+		p, err := g.b.Backend.UploadPart(t.Context(), u, 1, strings.NewReader("x"), 1)
+		can.crc = p.CRC64 != nil
+		return err
+	})
+	return can
+}
+
+// contentTypes are what process n asks for: the first one thing, all others another.
+func contentTypes(n int) backend.Attributes {
+	return backend.Attributes{ContentType: []string{"text/plain", "text/html"}[min(n, 2)-1]}
 }
 
 // whatFails is all that can go wrong with a call. Abort and Delete do not stall: the engine makes them with a time limit of its own of

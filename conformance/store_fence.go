@@ -11,7 +11,7 @@ import (
 )
 
 // contended is how many positions the writers race for, each at every position.
-const contended = 200
+const contended = 100
 
 func contender(writer, at int) []byte { return fmt.Appendf(nil, `{"at":%d,"by":%d}`, at, writer) }
 
@@ -23,7 +23,7 @@ func contend(ctx context.Context, s checkpoint.Store, id string, writer int) (wo
 		case err == nil:
 			won = append(won, at)
 		case !errors.Is(err, checkpoint.ErrConflict):
-			return won, fmt.Errorf("Append at %d: %w", at, err)
+			return won, fmt.Errorf("position %d: %w", at, err)
 		}
 	}
 	return won, nil
@@ -71,7 +71,7 @@ func (c *check) contendThrough(s stores, handles []checkpoint.Store) {
 	race(writers, func(w int) {
 		var err error
 		if won[w], err = contend(c.ctx, handles[w%len(handles)], "id", w); err != nil {
-			c.Errorf("writer %d of %d: %v", w, writers, err)
+			c.Errorf("Append by writer %d of %d: %v", w, writers, err)
 		}
 	})
 	c.judge(s.open(), "id", won)
@@ -103,12 +103,12 @@ func processesContend(c *check, s stores) {
 	won := make([][]int, processes+1)
 	var err error
 	if won[processes], err = contend(c.ctx, s.first, "id", processes); err != nil {
-		c.Errorf("the process that started the others: %v", err)
+		c.Errorf("Append by the process that started the others: %v", err)
 	}
 	for w, ch := range children {
 		a := ch.hear()
 		if a.Err != "" {
-			c.Errorf("process %d of %d: %s", w, processes, a.Err)
+			c.Errorf("Append by process %d of %d: %s", w, processes, a.Err)
 		}
 		won[w] = a.Won
 	}
@@ -151,7 +151,7 @@ func (c *check) duel(s stores, appender, deleter checkpoint.Store) {
 
 // readers load a log while another goroutine appends to it.
 func readers(c *check, s stores) {
-	const readers, positions = 3, 200
+	const readers, positions = 3, 100
 	want := recordsOf("id", positions)
 	handles := []checkpoint.Store{s.first, s.open()}
 	done := make(chan struct{})

@@ -12,25 +12,50 @@ import (
 
 	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/backend/oss"
+	"github.com/tidemark-go/tidemark/checkpoint"
 	"github.com/tidemark-go/tidemark/conformance"
 )
 
 func TestConformance(t *testing.T) {
 	for version, region := range signatures {
-		t.Run(version, func(t *testing.T) {
-			conformance.TestBackend(t, func(t *testing.T) conformance.Backend {
+		newBackend := func(read func(*sdk.Bucket, string) ([]byte, backend.Attributes, error)) conformance.NewBackend {
+			return func(t *testing.T) conformance.Backend {
 				b, bucket, server := serve(t, nil, region)
 				return conformance.Backend{
 					Backend: b,
-					Read: func(_ context.Context, key string) ([]byte, backend.Attributes, error) {
-						return readObject(bucket, key)
-					},
+					Read:    func(_ context.Context, key string) ([]byte, backend.Attributes, error) { return read(bucket, key) },
 					Open:    func() backend.MultipartBackend { return oss.New(bucket, nil) },
 					Secrets: []string{server.AccessKeySecret},
 				}
-			})
+			}
+		}
+		t.Run(version, func(t *testing.T) {
+			conformance.TestBackend(t, newBackend(readObject))
+			conformance.TestResume(t, newBackend(readContent), newStore)
 		})
 	}
+}
+
+func newStore(t *testing.T, dir string) conformance.Store {
+	s, err := checkpoint.NewFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conformance.Store{Store: s}
+}
+
+// readContent returns an object and its content type, by one request.
+func readContent(bucket *sdk.Bucket, key string) (data []byte, a backend.Attributes, err error) {
+	var h http.Header
+	body, err := bucket.GetObject(key, sdk.GetResponseHeader(&h))
+	if refused := (sdk.ServiceError{}); errors.As(err, &refused) && refused.Code == "NoSuchKey" {
+		return nil, a, backend.ErrNotFound
+	}
+	if err != nil {
+		return nil, a, err
+	}
+	data, err = io.ReadAll(body)
+	return data, backend.Attributes{ContentType: h.Get("Content-Type")}, errors.Join(err, body.Close())
 }
 
 // readObject returns an object and its attributes through the SDK.
