@@ -49,7 +49,7 @@ func (b *Backend) find(ctx context.Context, u backend.Upload) (string, error) {
 		return "", gone // not of our making, so not to be used as a name
 	}
 	folder := path.Join(uploads, u.ID)
-	for {
+	for range 100 { // twice is the rule; more often only if others end it and are refused, again and again
 		t, err := b.token(u.ID)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -66,6 +66,7 @@ func (b *Backend) find(ctx context.Context, u backend.Upload) (string, error) {
 			return "", err
 		}
 	}
+	return "", fmt.Errorf("upload %s of %.80q does not come to rest", u.ID, u.Key)
 }
 
 // explain returns the error of a step in an upload's folder, which may have failed because the upload ended meanwhile.
