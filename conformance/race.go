@@ -127,6 +127,7 @@ func (p *play) judgeRace(errs []error, orderly bool) {
 	data, _ := p.object()
 	won, claims := 0, 0
 	for i, err := range errs {
+		p.undecided = p.undecided || errors.Is(err, upload.ErrUndecided)
 		switch {
 		case err == nil:
 			won++
