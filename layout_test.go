@@ -10,7 +10,10 @@ import (
 	"testing"
 )
 
-const module = "github.com/tidemark-go/tidemark/"
+const (
+	modulePath = "github.com/tidemark-go/tidemark"
+	module     = modulePath + "/"
+)
 
 // imports returns what the packages need, directly and through others, but the standard library.
 func imports(t *testing.T, packages ...string) []string {

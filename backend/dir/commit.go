@@ -1,6 +1,7 @@
 package dir
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -24,7 +25,7 @@ import (
 //  4. The folder is removed.
 //
 // Whoever comes upon an upload that is decided, because it is just being completed or because the process died, does steps 3 and 4
-// and then knows that the upload is gone. If step 3 is refused, object.X is removed and the token becomes `key` again.
+// and then knows that the upload is gone. If step 3 is refused, object.X becomes refused.X, and the token `key` again.
 //
 // Under IfAbsent the token is `publish-if-absent.X`, and step 3 is a hard link, which is refused if something is there.
 const (
@@ -98,13 +99,14 @@ func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backen
 		crc, err = b.assemble(ctx, f, folder, parts)
 		return err
 	})
+	if err == nil {
+		err = ctx.Err() // looked at for the last time: what is decided is done
+	}
 	if err != nil {
+		b.root.Remove(assembled)
 		return backend.Object{}, b.explain(u, err)
 	}
 	info, sum, err := b.remember(u.Key, assembled, crc)
-	if err == nil {
-		err = ctx.Err() // for the last time: what is decided is done
-	}
 	token := replace + x
 	if opts.IfAbsent {
 		token = ifAbsent + x
@@ -113,14 +115,15 @@ func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backen
 		err = b.root.Rename(path.Join(folder, open), path.Join(folder, token))
 	}
 	if err != nil {
+		err = b.explain(u, sorted(err)) // before its files are removed: on a NAS, what fails may have been done
 		b.root.Remove(assembled)
-		b.forget(sum)
-		return backend.Object{}, b.explain(u, sorted(err))
+		b.root.Remove(folder) // if it is empty, since the upload is gone
+		return backend.Object{}, err
 	}
 	if err = b.sync(folder); err == nil {
 		err = b.conclude(folder, token, u.Key)
 	}
-	if errors.Is(err, errOvertaken) {
+	if errors.Is(err, errOvertaken) || errors.Is(err, fs.ErrNotExist) {
 		if now, lerr := b.root.Lstat(u.Key); lerr == nil && os.SameFile(now, info) {
 			err = nil // it was our object that they published
 		}
@@ -143,7 +146,7 @@ func (b *Backend) assemble(ctx context.Context, f *os.File, folder string, parts
 			return 0, fmt.Errorf("part %d after part %d: %w", p.Number, parts[i-1].Number, backend.ErrInvalidPart)
 		}
 		from, stored, err := b.openPart(folder, p.Number)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) {
 			return 0, fmt.Errorf("part %d is not there: %w", p.Number, backend.ErrInvalidPart)
 		}
 		if err != nil {
@@ -171,30 +174,36 @@ func (b *Backend) assemble(ctx context.Context, f *os.File, folder string, parts
 // and that the upload is open again; errOvertaken that somebody else did the one or the other.
 func (b *Backend) conclude(folder, token, key string) error {
 	x := token[strings.LastIndexByte(token, '.')+1:]
-	from, name := path.Join(folder, object+x), path.Join(folder, token)
+	from, refused, name := path.Join(folder, object+x), path.Join(folder, "refused."+x), path.Join(folder, token)
 	err := b.publish(from, key, strings.HasPrefix(token, ifAbsent))
 	switch {
 	case err == nil:
 	case errors.Is(err, backend.ErrExists) && b.same(from, key): // a hard link that somebody made before us
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := b.root.Lstat(name); err == nil { // the token without the object: it was published
-			if err := b.root.RemoveAll(folder); err != nil {
-				return err
-			}
+		if b.is(from) {
+			return fmt.Errorf("publish %q: %v", key, err) // another program removed its folder
+		}
+		if b.is(refused) {
+			return cmp.Or(b.root.Rename(name, path.Join(folder, open)), errOvertaken)
+		}
+		if b.is(name) { // neither the object nor its refusal: it was published
+			return cmp.Or(b.root.RemoveAll(folder), errOvertaken)
 		}
 		return errOvertaken
 	case !noEffect(err):
 		return err
 	default:
-		undo := b.root.Remove(from)
+		undo := b.root.Rename(from, refused)
 		if undo == nil {
 			undo = b.root.Rename(name, path.Join(folder, open))
-		} else if errors.Is(undo, fs.ErrNotExist) {
+		}
+		if errors.Is(undo, fs.ErrNotExist) {
 			return errOvertaken
 		}
 		if undo != nil {
 			return fmt.Errorf("go back after %v: %w", err, undo)
 		}
+		b.root.Remove(refused)
 		return err
 	}
 	if err := b.sync(above(key)...); err != nil {

@@ -112,6 +112,11 @@ func TestDeadInComplete(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, false, "onetwo"},
+		{"decided, but refused", replace, func(t *testing.T, b *Backend, folder string) {
+			if err := b.root.Rename(path.Join(folder, object+"X"), path.Join(folder, "refused.X")); err != nil {
+				t.Fatal(err)
+			}
+		}, true, ""},
 		{"if absent: another came first", ifAbsent, func(t *testing.T, b *Backend, _ string) { newer(t, b) }, true, "newer"},
 	} {
 		for name, call := range calls {

@@ -106,7 +106,7 @@ func (b *Backend) prepare() error {
 		if err != nil || time.Since(info.ModTime()) < staleAfter {
 			continue // or it is gone
 		}
-		if _, err := b.token(f.Name()); errors.Is(err, fs.ErrNotExist) {
+		if _, err := b.token(f.Name()); errors.Is(err, fs.ErrNotExist) || !f.IsDir() {
 			if err := b.root.RemoveAll(path.Join(uploads, f.Name())); err != nil {
 				return err
 			}

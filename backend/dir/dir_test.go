@@ -119,6 +119,58 @@ func TestFilesOfOthers(t *testing.T) {
 	}
 }
 
+// A part that is damaged is not listed, so that it is sent again. A file that does not belong here is no upload.
+func TestDamage(t *testing.T) {
+	root := t.TempDir()
+	b := newBackend(t, root)
+	u, err := b.Create(t.Context(), "a", backend.Attributes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []backend.Part
+	for n := range 3 {
+		p, err := b.UploadPart(t.Context(), u, n+1, bytes.NewReader([]byte("part")), 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, p)
+	}
+	uploads := filepath.Join(root, ".tidemark", "uploads")
+	for _, name := range []string{filepath.Join(uploads, u.ID, "00002"), filepath.Join(uploads, ".DS_Store")} {
+		if err := os.WriteFile(name, []byte("short"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listed, more, err := b.ListParts(t.Context(), u, 0)
+	if err != nil || more || len(listed) != 2 || listed[1].Number != 3 {
+		t.Errorf("%+v, %t, %v", listed, more, err)
+	}
+	if _, err := b.Complete(t.Context(), u, parts, backend.CompleteOptions{}); !errors.Is(err, backend.ErrInvalidPart) {
+		t.Errorf("Complete: %v", err)
+	}
+	found := 0
+	for v, err := range b.Uploads(t.Context(), "") {
+		if found++; err != nil || v.ID != u.ID {
+			t.Errorf("%+v, %v", v, err)
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d uploads", found)
+	}
+
+	// What cannot be read at all is an error, and not the end of the list.
+	part := filepath.Join(uploads, u.ID, "00001")
+	if err := os.Remove(part); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(part, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if listed, _, err := b.ListParts(t.Context(), u, 0); err == nil {
+		t.Errorf("%+v", listed)
+	}
+}
+
 // New removes what dead processes left, once it is old, and no upload.
 func TestLeftovers(t *testing.T) {
 	root := t.TempDir()

@@ -70,15 +70,17 @@ func (b *Backend) Put(ctx context.Context, key string, body io.ReadSeeker, size 
 	if err != nil {
 		return backend.Object{}, err
 	}
+	if err := ctx.Err(); err != nil {
+		return backend.Object{}, err
+	}
 	info, sum, err := b.remember(key, draft, crc)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
-		err = b.publish(draft, key, opts.IfAbsent)
-	}
 	if err != nil {
-		b.forget(sum)
+		return backend.Object{}, err
+	}
+	if err := b.publish(draft, key, opts.IfAbsent); err != nil {
+		if noEffect(err) {
+			b.forget(sum)
+		}
 		return backend.Object{}, err
 	}
 	if err := b.sync(above(key)...); err != nil {
@@ -140,6 +142,12 @@ func (b *Backend) forgetOld(key string, old, now fs.FileInfo) {
 	if old != nil && sumName(key, old) != sumName(key, now) {
 		b.forget(sumName(key, old))
 	}
+}
+
+// is reports whether there is a file of that name, and takes it for there if that cannot be seen.
+func (b *Backend) is(name string) bool {
+	_, err := b.root.Lstat(name)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // same reports whether two names are of one file.

@@ -1,6 +1,7 @@
 package dir
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -12,6 +13,7 @@ import (
 	"iter"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -117,17 +119,24 @@ func (b *Backend) openPart(folder string, number int) (*os.File, backend.Part, e
 	if err != nil {
 		return nil, backend.Part{}, err
 	}
+	var sum [8]byte
 	info, err := f.Stat()
-	sum := make([]byte, 8)
-	if err == nil {
-		_, err = f.ReadAt(sum, info.Size()-int64(len(sum)))
+	switch {
+	case err != nil:
+	case info.Size() < int64(len(sum)):
+		err = errDamaged
+	default:
+		_, err = f.ReadAt(sum[:], info.Size()-int64(len(sum)))
 	}
 	if err != nil {
 		f.Close()
 		return nil, backend.Part{}, err
 	}
-	return f, part(number, binary.BigEndian.Uint64(sum), info.Size()-int64(len(sum))), nil
+	return f, part(number, binary.BigEndian.Uint64(sum[:]), info.Size()-int64(len(sum))), nil
 }
+
+// errDamaged: a part is too short to be one, which only damage to the disk or another program can have done.
+var errDamaged = errors.New("damaged part")
 
 // ListParts implements [backend.MultipartBackend]. A page has at most 1000 parts.
 func (b *Backend) ListParts(ctx context.Context, u backend.Upload, after int) ([]backend.Part, bool, error) {
@@ -137,30 +146,29 @@ func (b *Backend) ListParts(ctx context.Context, u backend.Upload, after int) ([
 		return nil, false, err
 	}
 	entries, err := fs.ReadDir(b.root.FS(), folder) // sorted by name, and so by number
+	if err != nil {
+		return nil, false, b.explain(u, sorted(err))
+	}
 	var parts []backend.Part
 	for _, e := range entries {
-		number, err := strconv.Atoi(e.Name())
-		if err != nil || number <= after {
-			continue // it is no part, or on an earlier page
-		}
-		if err = ctx.Err(); err != nil {
-			return nil, false, err
+		number, notPart := strconv.Atoi(e.Name())
+		if notPart != nil || number <= after {
+			continue
 		}
 		if len(parts) == page {
 			return parts, true, nil
 		}
-		var f *os.File
-		var p backend.Part
-		if f, p, err = b.openPart(folder, number); err != nil {
-			break
+		f, p, err := b.openPart(folder, number)
+		if errors.Is(err, errDamaged) {
+			continue // it is sent again, and replaced
+		}
+		if err != nil {
+			return nil, false, b.explain(u, sorted(err))
 		}
 		f.Close() // it was only read
 		parts = append(parts, p)
 	}
-	if err != nil {
-		return nil, false, b.explain(u, sorted(err))
-	}
-	return parts, false, nil
+	return parts, false, ctx.Err()
 }
 
 // Abort implements [backend.MultipartBackend].
@@ -188,6 +196,9 @@ func (b *Backend) Uploads(ctx context.Context, prefix string) iter.Seq2[backend.
 			return
 		}
 		for _, f := range folders {
+			if !f.IsDir() {
+				continue
+			}
 			t, err := b.token(f.Name())
 			if err == nil {
 				err = ctx.Err()
@@ -214,24 +225,28 @@ type token struct {
 
 // token finds the token of an upload. An error that is fs.ErrNotExist says that there is none: the folder belongs to no upload.
 func (b *Backend) token(id string) (token, error) {
-	folder, name := path.Join(uploads, id), open
-	info, err := b.root.Lstat(path.Join(folder, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		var entries []fs.DirEntry
-		if entries, err = fs.ReadDir(b.root.FS(), folder); err != nil {
-			return token{}, err
-		}
-		err = fs.ErrNotExist
-		for _, e := range entries {
-			if e.Name() == open || strings.HasPrefix(e.Name(), decided) {
-				name = e.Name()
-				info, err = e.Info()
+	folder := path.Join(uploads, id)
+	for {
+		name := open
+		if _, err := b.root.Lstat(path.Join(folder, name)); errors.Is(err, fs.ErrNotExist) {
+			entries, err := fs.ReadDir(b.root.FS(), folder)
+			i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return e.Name() == open || strings.HasPrefix(e.Name(), decided) })
+			if err != nil || i < 0 {
+				return token{}, cmp.Or(err, fs.ErrNotExist)
 			}
+			name = entries[i].Name()
+		}
+		info, err := b.root.Lstat(path.Join(folder, name))
+		var key []byte
+		if err == nil {
+			key, err = b.root.ReadFile(path.Join(folder, name))
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it was just renamed, or removed
+		case err != nil:
+			return token{}, err
+		default:
+			return token{name, string(key), info.ModTime()}, nil
 		}
 	}
-	if err != nil {
-		return token{}, err
-	}
-	key, err := b.root.ReadFile(path.Join(folder, name))
-	return token{name, string(key), info.ModTime()}, err
 }
