@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	mathrand "math/rand/v2"
 	"os"
 	"slices"
@@ -82,7 +83,7 @@ func effortOf(t *testing.T) effort {
 // engine waits for them up to 30 s. What the backend's own network does, rather than the call as a whole, is not its business.
 func TestResume(t *testing.T, newBackend NewBackend, newStore NewStore) {
 	t.Helper()
-	s := &sweep{effort: effortOf(t), again: replay(t), root: t.Name(), newStage: func(t *testing.T) *stage {
+	s := &sweep{effort: effortOf(t), seen: map[string]int{}, again: replay(t), root: t.Name(), newStage: func(t *testing.T) *stage {
 		return &stage{b: newBackend(t), store: newStore(t, t.TempDir()).Store, engine: theEngine, prefix: newPrefix(), patience: patience}
 	}}
 	s.all(t)
@@ -100,8 +101,9 @@ type sweep struct {
 
 	mu    sync.Mutex
 	found []violation
-	quiet bool   // violations are collected only
-	only  string // the scenario that is played; empty: all
+	seen  map[string]int // violations, by rule
+	quiet bool           // violations are collected only
+	only  string         // the scenario that is played; empty: all
 }
 
 func (s *sweep) all(t *testing.T) {
@@ -110,6 +112,7 @@ func (s *sweep) all(t *testing.T) {
 		s.replay(t, first, text)
 		return
 	}
+	defer s.summary(t)
 	for _, sc := range scenarios(first.b.Backend, first.looksAt(t)) {
 		if s.only != "" && s.only != sc.name {
 			continue
@@ -171,7 +174,7 @@ func (s *sweep) scenario(t *testing.T, sc *scenario) {
 	})
 	all := len(pairs)
 	pairs = s.sample(pairs)
-	s.batches(t, "pairs", sc, pairs, func(*play) {})
+	s.batches(t, "pairs", sc, pairs, nil)
 	if !s.quiet {
 		t.Logf("%d calls; played: %d single faults, %d of %d pairs (%s=%d), in %v", len(clean.calls), len(singles), len(pairs), all, seedVar, s.first, time.Since(start).Round(time.Millisecond))
 	}
@@ -217,7 +220,7 @@ func (s *sweep) sample(pairs []fault.Schedule) []fault.Schedule {
 // batch is how many schedules are played on one stage, which bounds what a store in memory must hold.
 const batch = 250
 
-// batches plays schedules, some at the same time, and passes on the plays in order.
+// batches plays schedules, some at the same time, and passes on the plays in order, if each is not nil.
 func (s *sweep) batches(t *testing.T, name string, sc *scenario, list []fault.Schedule, each func(*play)) {
 	if len(list) == 0 {
 		return
@@ -230,9 +233,12 @@ func (s *sweep) batches(t *testing.T, name string, sc *scenario, list []fault.Sc
 				t.Parallel()
 				g := s.newStage(t)
 				for i := from; i < to && t.Context().Err() == nil; i++ {
-					plays[i] = g.play(t.Context(), sc, list[i])
-					s.report(t, plays[i])
-					plays[i].forget()
+					p := g.play(t.Context(), sc, list[i])
+					s.report(t, p)
+					if each != nil {
+						plays[i] = p
+						p.forget()
+					}
 				}
 				s.leftovers(t, g)
 			})
@@ -252,13 +258,31 @@ func (s *sweep) leftovers(t *testing.T, g *stage) {
 	}
 }
 
+// enough violations of one rule are shown in full.
+const enough = 3
+
 // violated notes a violation; how says what led to it.
 func (s *sweep) violated(t *testing.T, v violation, how string) {
 	s.mu.Lock()
 	s.found = append(s.found, v)
+	s.seen[v.rule.ID]++
+	n := s.seen[v.rule.ID]
 	s.mu.Unlock()
-	if !s.quiet {
+	switch {
+	case s.quiet:
+	case n <= enough:
 		t.Errorf("%v%s", v, how)
+	default:
+		t.Fail()
+	}
+}
+
+// summary says what was not shown.
+func (s *sweep) summary(t *testing.T) {
+	for _, rule := range slices.Sorted(maps.Keys(s.seen)) {
+		if n := s.seen[rule]; n > enough && !s.quiet {
+			t.Errorf("%s was violated by %d uploads; the first %d are above", rule, n, enough)
+		}
 	}
 }
 

@@ -350,7 +350,7 @@ func TestResumeMutants(t *testing.T) {
 	}
 	for _, m := range resumeMutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
-			s := &sweep{effort: effort{pairs: 100, turns: 2, seeds: 20, first: 1}, quiet: true, again: replay(t), only: m.by}
+			s := &sweep{seen: map[string]int{}, effort: effort{pairs: 100, turns: 2, seeds: 20, first: 1}, quiet: true, again: replay(t), only: m.by}
 			s.newStage = func(t *testing.T) *stage {
 				g := &stage{b: MemoryBackend(t), store: checkpoint.NewMemory(), engine: theEngine, prefix: newPrefix(), patience: patience}
 				m.set(t, g)
