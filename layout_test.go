@@ -42,6 +42,8 @@ func TestImports(t *testing.T) {
 		{"upload", append([]string{module + "backend", module + "checkpoint", module + "internal/crc64", "golang.org/x/time/rate"}, lock...)},
 		{"backend/dir", []string{module + "backend", module + "internal/crc64"}},
 		{"backend/memory", []string{module + "backend", module + "internal/crc64"}},
+		{"conformance", append([]string{module + "backend", module + "checkpoint", module + "conformance/fault", module + "upload", module + "internal/crc64", "golang.org/x/time/rate"}, lock...)},
+		{"conformance/fault", append([]string{module + "backend", module + "checkpoint", module + "upload", module + "internal/crc64", "golang.org/x/time/rate"}, lock...)},
 		{"backend/oss", []string{module + "backend", module + "internal/crc64", "github.com/aliyun/aliyun-oss-go-sdk/oss", "golang.org/x/time/rate"}},
 	} {
 		t.Run(rule.pkg, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 func abortOnlyIt(s *subject) {
 	key := s.key("a")
 	old := s.object(key, 80)
-	u, same, other := s.create(key), s.create(key), s.create(s.key("a/b"))
+	u, same, other := s.create(key), s.create(key), s.create(s.key("b"))
 	s.upload(u, 1, s.bytesOf(1))
 	sameParts, sameBytes := s.uploads(same, 1, 2)
 	otherParts, _ := s.uploads(other, 1)

@@ -29,7 +29,11 @@ func objectAsStat(s *subject) {
 func statAbsent(s *subject) {
 	s.object(s.key("a/b"), 1)
 	for _, name := range []string{"never", "a", "a/", "a/b/c"} {
-		if o, err := s.b.Stat(s.ctx, s.key(name)); !errors.Is(err, backend.ErrNotFound) {
+		o, err := s.b.Stat(s.ctx, s.key(name))
+		if name != "never" && errors.Is(err, backend.ErrInvalid) {
+			continue // a key that the store does not take
+		}
+		if !errors.Is(err, backend.ErrNotFound) {
 			s.Errorf("Stat of %q, where there is no object, returned %+v and %v; want ErrNotFound", s.key(name), o, err)
 		}
 	}

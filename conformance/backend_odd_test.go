@@ -163,6 +163,40 @@ var oddBackends = []mutant[Backend]{
 			return put(ctx, key, body, size, attrs, opts)
 		})
 	}),
+	oddly("a key is a file or a folder", func(b *bent) {
+		taken := map[string]bool{}
+		take := func(key string) (err error) {
+			b.locked(func() {
+				for other := range taken {
+					if strings.HasPrefix(other, key+"/") || strings.HasPrefix(key, other+"/") || strings.HasSuffix(key, "/") {
+						err = fmt.Errorf("%.80q and %.80q: %w", key, other, backend.ErrInvalid)
+						return
+					}
+				}
+				taken[key] = true
+			})
+			return err
+		}
+		create, stat := b.create, b.stat
+		b.create = func(ctx context.Context, key string, attrs backend.Attributes) (backend.Upload, error) {
+			if err := take(key); err != nil {
+				return backend.Upload{}, err
+			}
+			return create(ctx, key, attrs)
+		}
+		b.puts(func(ctx context.Context, key string, body io.ReadSeeker, size int64, attrs backend.Attributes, opts backend.CompleteOptions, put putFunc) (backend.Object, error) {
+			if err := take(key); err != nil {
+				return backend.Object{}, err
+			}
+			return put(ctx, key, body, size, attrs, opts)
+		})
+		b.stat = func(ctx context.Context, key string) (backend.Object, error) {
+			if strings.HasSuffix(key, "/") {
+				return backend.Object{}, fmt.Errorf("%.80q is a folder: %w", key, backend.ErrInvalid)
+			}
+			return stat(ctx, key)
+		}
+	}),
 	oddly("ETags are random", func(b *bent) {
 		names := map[string]string{}
 		b.mapParts(func(p backend.Part) (named backend.Part) {

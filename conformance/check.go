@@ -37,6 +37,8 @@ type violation struct {
 	rule Rule
 	name string
 	saw  string
+
+	again string // what plays it again, for TestResume
 }
 
 func (v violation) String() string {
@@ -45,7 +47,7 @@ func (v violation) String() string {
 
 // Errorf notes a violation of the rule; the check goes on.
 func (c *check) Errorf(format string, args ...any) {
-	c.found(violation{c.rule, c.name, fmt.Sprintf(format, args...)})
+	c.found(violation{rule: c.rule, name: c.name, saw: fmt.Sprintf(format, args...)})
 }
 
 // Fatalf notes a violation and ends the check. Call it from the check's own goroutine.

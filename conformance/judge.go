@@ -205,7 +205,7 @@ func (p *play) judgeLeft() {
 	}
 	records := p.log()
 	// A call that is refused keeps the log if something may be there that it does not know of.
-	kept := !p.succeeded && unknown
+	kept := !p.succeeded && unknown || p.undecided
 	if len(records) > 0 && !kept && !p.lateAppend() {
 		p.violate("R13", "the log is left with %d records, the last is %s", len(records), records[len(records)-1])
 	}

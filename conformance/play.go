@@ -59,6 +59,7 @@ type play struct {
 
 	returned  []int // for each process, how many calls there were when it returned
 	succeeded bool  // the last process lived to say so
+	undecided bool  // a process could not tell whose object there is
 	calls     []fault.Call
 	violation *violation
 }

@@ -127,10 +127,12 @@ func (p *play) judgeRace(errs []error, orderly bool) {
 	data, _ := p.object()
 	won, claims := 0, 0
 	for i, err := range errs {
+		p.undecided = p.undecided || errors.Is(err, upload.ErrUndecided)
 		switch {
 		case err == nil:
 			won++
-		case errors.Is(err, checkpoint.ErrInUse), errors.Is(err, upload.ErrSuperseded), p.sc.req.IfAbsent && errors.Is(err, backend.ErrExists):
+		case errors.Is(err, checkpoint.ErrInUse), errors.Is(err, upload.ErrSuperseded), p.sc.req.IfAbsent && errors.Is(err, backend.ErrExists),
+			p.sc.req.IfAbsent && !p.provable() && errors.Is(err, upload.ErrUndecided):
 		default:
 			p.violate("R04", "process %d was not told that another took over: %v", i+1, err)
 		}

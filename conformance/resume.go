@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	mathrand "math/rand/v2"
 	"os"
 	"slices"
@@ -58,10 +59,31 @@ func effortOf(t *testing.T) effort {
 	return e
 }
 
-// TestResume uploads through the backend and the checkpoint store, and interrupts.
+// TestResume uploads through the backend and the checkpoint store with the real engine, and interrupts.
+//
+// First one upload of three parts is played whole, and its calls are noted. Then everything in the vocabulary of
+// [github.com/tidemark-go/tidemark/conformance/fault] goes wrong at each of these calls, one thing in an upload; then a second one at
+// each call that follows. A process that dies is severed: nothing that it still does has an effect. A new Uploader goes on, until the
+// upload has ended, and what there is then (the object, unfinished uploads, the log, how often parts were sent and the object was published)
+// is held against the rules. So it goes with a Put, under IfAbsent, with other attributes at the second call, for an empty source; with the source edited,
+// truncated, grown, touched or replaced and the upload expired before any call; with two and three uploaders of the same, in every order
+// of their calls that changes turn a few times; and with several parts at once, in orders by chance.
+//
+// Parts have MinPartSize or 1000 bytes, so that some thousand uploads take seconds in memory. They are played in subtests that are
+// parallel; each has fixtures of its own and plays up to some hundred uploads, one after the other, under new keys. A failure prints
+// the rule, the schedule, the calls and the command that plays it again. In the environment:
+//
+//	TIDEMARK_PAIRS=N    of each kind of upload N pairs are played (300), chosen by chance; all: every pair
+//	TIDEMARK_SEED=N     what chance begins with, else the clock; it is logged
+//	TIDEMARK_REPLAY=…   plays what a failure printed, and shows the calls
+//
+// With -short there are no pairs, and fewer orders.
+//
+// Its limits: three interruptions of one upload are not played, nor all orders of racing calls. Abort and Delete do not stall, since the
+// engine waits for them up to 30 s. What the backend's own network does, rather than the call as a whole, is not its business.
 func TestResume(t *testing.T, newBackend NewBackend, newStore NewStore) {
 	t.Helper()
-	s := &sweep{effort: effortOf(t), again: replay(t), root: t.Name(), newStage: func(t *testing.T) *stage {
+	s := &sweep{effort: effortOf(t), seen: map[string]int{}, again: replay(t), root: t.Name(), newStage: func(t *testing.T) *stage {
 		return &stage{b: newBackend(t), store: newStore(t, t.TempDir()).Store, engine: theEngine, prefix: newPrefix(), patience: patience}
 	}}
 	s.all(t)
@@ -79,18 +101,19 @@ type sweep struct {
 
 	mu    sync.Mutex
 	found []violation
-	quiet bool   // violations are collected only
-	only  string // the scenario that is played; empty: all
+	seen  map[string]int // violations, by rule
+	quiet bool           // violations are collected only
+	only  string         // the scenario that is played; empty: all
 }
 
 func (s *sweep) all(t *testing.T) {
 	first := s.newStage(t)
-	list := scenarios(first.b.Backend, first.looksAt(t))
 	if text := os.Getenv(replayVar); text != "" {
-		s.replay(t, first, list, text)
+		s.replay(t, first, text)
 		return
 	}
-	for _, sc := range list {
+	defer s.summary(t)
+	for _, sc := range scenarios(first.b.Backend, first.looksAt(t)) {
 		if s.only != "" && s.only != sc.name {
 			continue
 		}
@@ -109,7 +132,8 @@ func (s *sweep) all(t *testing.T) {
 
 // replay plays one schedule and shows its calls. The text is SCENARIO: SCHEDULE, and after a bar the order of calls where several
 // are made at once.
-func (s *sweep) replay(t *testing.T, g *stage, list []*scenario, text string) {
+func (s *sweep) replay(t *testing.T, g *stage, text string) {
+	list := scenarios(g.b.Backend, g.looksAt(t))
 	name, plan, _ := strings.Cut(text, ":")
 	plan, calls, _ := strings.Cut(plan, "|")
 	i := slices.IndexFunc(list, func(sc *scenario) bool { return sc.name == name })
@@ -150,7 +174,7 @@ func (s *sweep) scenario(t *testing.T, sc *scenario) {
 	})
 	all := len(pairs)
 	pairs = s.sample(pairs)
-	s.batches(t, "pairs", sc, pairs, func(*play) {})
+	s.batches(t, "pairs", sc, pairs, nil)
 	if !s.quiet {
 		t.Logf("%d calls; played: %d single faults, %d of %d pairs (%s=%d), in %v", len(clean.calls), len(singles), len(pairs), all, seedVar, s.first, time.Since(start).Round(time.Millisecond))
 	}
@@ -196,7 +220,7 @@ func (s *sweep) sample(pairs []fault.Schedule) []fault.Schedule {
 // batch is how many schedules are played on one stage, which bounds what a store in memory must hold.
 const batch = 250
 
-// batches plays schedules, some at the same time, and passes on the plays in order.
+// batches plays schedules, some at the same time, and passes on the plays in order, if each is not nil.
 func (s *sweep) batches(t *testing.T, name string, sc *scenario, list []fault.Schedule, each func(*play)) {
 	if len(list) == 0 {
 		return
@@ -209,9 +233,12 @@ func (s *sweep) batches(t *testing.T, name string, sc *scenario, list []fault.Sc
 				t.Parallel()
 				g := s.newStage(t)
 				for i := from; i < to && t.Context().Err() == nil; i++ {
-					plays[i] = g.play(t.Context(), sc, list[i])
-					s.report(t, plays[i])
-					plays[i].forget()
+					p := g.play(t.Context(), sc, list[i])
+					s.report(t, p)
+					if each != nil {
+						plays[i] = p
+						p.forget()
+					}
 				}
 				s.leftovers(t, g)
 			})
@@ -227,17 +254,35 @@ func (s *sweep) batches(t *testing.T, name string, sc *scenario, list []fault.Sc
 // leftovers reports goroutines that the uploads on a stage have left.
 func (s *sweep) leftovers(t *testing.T, g *stage) {
 	if stacks := g.leftovers(); stacks != "" {
-		s.violated(t, violation{ruleOf("R15"), t.Name(), "after these uploads goroutines are left:" + stacks}, "")
+		s.violated(t, violation{rule: ruleOf("R15"), name: t.Name(), saw: "after these uploads goroutines are left:" + stacks}, "")
 	}
 }
+
+// enough violations of one rule are shown in full.
+const enough = 3
 
 // violated notes a violation; how says what led to it.
 func (s *sweep) violated(t *testing.T, v violation, how string) {
 	s.mu.Lock()
 	s.found = append(s.found, v)
+	s.seen[v.rule.ID]++
+	n := s.seen[v.rule.ID]
 	s.mu.Unlock()
-	if !s.quiet {
+	switch {
+	case s.quiet:
+	case n <= enough:
 		t.Errorf("%v%s", v, how)
+	default:
+		t.Fail()
+	}
+}
+
+// summary says what was not shown.
+func (s *sweep) summary(t *testing.T) {
+	for _, rule := range slices.Sorted(maps.Keys(s.seen)) {
+		if n := s.seen[rule]; n > enough && !s.quiet {
+			t.Errorf("%s was violated by %d uploads; the first %d are above", rule, n, enough)
+		}
 	}
 }
 
@@ -249,6 +294,7 @@ func (s *sweep) report(t *testing.T, p *play) {
 	unfired := p.faults.Unfired()
 	switch v := p.violation; {
 	case v != nil:
+		v.again = p.String()
 		s.violated(t, *v, s.how(p))
 	case unfired != nil && !s.quiet:
 		t.Errorf("%s: %v: the same calls were not made again", p, unfired)

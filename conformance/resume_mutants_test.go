@@ -350,9 +350,9 @@ func TestResumeMutants(t *testing.T) {
 	}
 	for _, m := range resumeMutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
-			s := &sweep{effort: effort{pairs: 100, turns: 2, seeds: 20, first: 1}, quiet: true, again: replay(t), only: m.by}
+			s := &sweep{seen: map[string]int{}, effort: effort{pairs: 100, turns: 2, seeds: 20, first: 1}, quiet: true, again: replay(t), only: m.by}
 			s.newStage = func(t *testing.T) *stage {
-				g := &stage{b: memoryBackend(t), store: checkpoint.NewMemory(), engine: theEngine, prefix: newPrefix(), patience: patience}
+				g := &stage{b: MemoryBackend(t), store: checkpoint.NewMemory(), engine: theEngine, prefix: newPrefix(), patience: patience}
 				m.set(t, g)
 				return g
 			}
@@ -360,6 +360,14 @@ func TestResumeMutants(t *testing.T) {
 			seen := map[string]string{}
 			for _, v := range s.found {
 				seen[v.rule.ID] = v.name + ": " + v.saw
+			}
+			if i := slices.IndexFunc(s.found, func(v violation) bool { return v.again != "" }); i >= 0 {
+				first := s.found[i]
+				s.found = nil
+				t.Run("again", func(t *testing.T) { s.replay(t, s.newStage(t), first.again) })
+				if len(s.found) != 1 || s.found[0].rule != first.rule {
+					t.Errorf("%s was seen by %s; played again, there was %v", first.again, first.rule.ID, s.found)
+				}
 			}
 			for rule, saw := range seen {
 				if rule != m.rule {

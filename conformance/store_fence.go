@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -171,6 +172,7 @@ func readers(c *check, s stores) {
 					return
 				}
 				before = len(recs)
+				runtime.Gosched() // else, where there is one processor, the appender would get a turn every 30 ms
 			}
 		})
 	}

@@ -40,7 +40,7 @@ func roundTrip(c *check, s stores) {
 		c.wantLog(s.first, "after Append", "id", want[:at+1])
 	}
 	c.wantLog(s.first, "loaded again", "id", want)
-	c.wantLog(s.open(), "through another handle", "id", want)
+	c.wantLog(s.open(), "through another handle (if there can be none, the fixture should say OneProcess)", "id", want)
 }
 
 func loadedIsTheCallers(c *check, s stores) {

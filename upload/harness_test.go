@@ -109,6 +109,7 @@ func edited(data []byte, at int) []byte {
 var (
 	errCut  = errors.New("connection cut")
 	errLost = errors.New("answer lost")
+	errDead = errors.New("the process is dead")
 )
 
 // call is one call to a store of objects or of checkpoints.
@@ -347,4 +348,11 @@ func loseOnce(op string) func(call, error) error {
 		}
 		return err
 	}
+}
+
+func logLeft(logs *checkpoint.Memory) bool {
+	for range logs.IDs(context.Background()) {
+		return true
+	}
+	return false
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -99,6 +100,64 @@ func noted(path, id string) (n int) {
 		}
 	}
 	return n
+}
+
+// TestSweepSees holds the sweep against uploaders that are as bad as can be.
+func TestSweepSees(t *testing.T) {
+	a := newArena(t)
+	left := func(dir string) ([]string, error) { return filepath.Glob(filepath.Join(dir, "*")) }
+	whole := func(hc *http.Client, path, key string) error { return a.bucket(hc).UploadFile(key, path, partSize) }
+	for _, c := range []struct {
+		name     string
+		schedule string
+		want     []string
+		upload   func(ctx context.Context, hc *http.Client, dir, path, key string) error
+	}{
+		{"says yes", "", []string{untrue}, func(context.Context, *http.Client, string, string, string) error { return nil }},
+		{"says no", "", []string{stuck, resent, twice}, func(_ context.Context, hc *http.Client, _, path, key string) error {
+			return errors.Join(whole(hc, path, key), errors.New("no"))
+		}},
+		{"another object", "", []string{mixed, untrue}, func(_ context.Context, _ *http.Client, _, path, key string) error {
+			return a.admin.PutObject(key, strings.NewReader(path))
+		}},
+		{"tidies up when it is dead", "UploadPart#2 crash-before", []string{resent, leaked, forgotten}, func(_ context.Context, hc *http.Client, dir, path, key string) error {
+			note := filepath.Join(dir, "note")
+			if _, err := os.Stat(note); err == nil { // so its death did not count
+				return whole(hc, path, key)
+			}
+			return cmp.Or(os.WriteFile(note, nil, 0o600), errors.Join(whole(hc, path, key), os.Remove(note)))
+		}},
+		{"publishes twice", "", []string{resent, twice}, func(_ context.Context, hc *http.Client, _, path, key string) error {
+			return cmp.Or(whole(hc, path, key), whole(hc, path, key))
+		}},
+		{"leaves an upload", "", []string{leaked}, func(_ context.Context, hc *http.Client, _, path, key string) error {
+			up, err := a.admin.InitiateMultipartUpload(key)
+			if err == nil {
+				_, err = a.admin.UploadPart(up, strings.NewReader("x"), 1, 1)
+			}
+			return cmp.Or(err, whole(hc, path, key))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := fault.Parse(c.schedule)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end, err := a.play(uploader{name: c.name, upload: c.upload, left: left}, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, way := range badEnds {
+				if end.bad[way] {
+					got = append(got, way)
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
 }
 
 // faultsOf are all that can go wrong with the calls, which are those of a process or two, one at a time.

@@ -95,7 +95,7 @@ type ending struct {
 	unfired error
 }
 
-// play makes calls of who, each in a process of its own, until one succeeds or three more have failed than there are faults.
+// play makes calls of who, each in a process of its own, until one succeeds, or three have failed beyond one for each fault.
 func (a *arena) play(who uploader, s fault.Schedule) (end ending, err error) {
 	root, err := os.MkdirTemp("", "sweep")
 	if err != nil {
@@ -162,12 +162,18 @@ func (a *arena) play(who uploader, s fault.Schedule) (end ending, err error) {
 	end.bad[stuck] = !done
 	end.bad[forgotten] = done && len(left) > 0
 	end.bad[leaked] = parts > 0 && done
-	if !slices.ContainsFunc(s, func(f fault.Fault) bool { return slices.Contains(fault.Events(), f.Kind) }) {
+	if !slices.ContainsFunc(s, mayCostParts) {
 		end.resent = resentParts(end.calls)
 		end.bad[resent] = end.resent > 0
 		end.bad[twice] = published(end.calls) > 1
 	}
 	return end, nil
+}
+
+// mayCostParts says that f is a reason to send parts again, and to publish twice: the file is another or the upload was taken away, or
+// nobody may look whether an object is there.
+func mayCostParts(f fault.Fault) bool {
+	return slices.Contains(fault.Events(), f.Kind) || f.Op == "Stat" && f.Kind == fault.Denied
 }
 
 // acknowledged are the parts of an upload that its uploader was told are stored, as it sent them.

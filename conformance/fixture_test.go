@@ -7,10 +7,10 @@ import (
 
 	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/backend/memory"
-	"github.com/tidemark-go/tidemark/checkpoint"
 )
 
-func memoryBackend(*testing.T) Backend { return ofMemory(memory.Options{}) }
+// MemoryBackend is a fixture of small parts.
+func MemoryBackend(*testing.T) Backend { return ofMemory(memory.Options{}) }
 
 func ofMemory(opts memory.Options) Backend {
 	opts.Info.MinPartSize = 1
@@ -24,9 +24,3 @@ func ofMemory(opts memory.Options) Backend {
 		return data, attrs, err
 	}}
 }
-
-func memoryStore(*testing.T, string) Store {
-	return Store{Store: checkpoint.NewMemory(), OneProcess: true}
-}
-
-func TestOurEngine(t *testing.T) { TestResume(t, memoryBackend, memoryStore) }
