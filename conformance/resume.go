@@ -34,7 +34,7 @@ type effort struct {
 
 // effortOf reads the flags and the environment of a test run.
 func effortOf(t *testing.T) effort {
-	e := effort{pairs: 300, turns: 3, seeds: 200, first: uint64(time.Now().UnixNano())}
+	e := effort{pairs: 100, turns: 3, seeds: 100, first: uint64(time.Now().UnixNano())}
 	number := func(name string, set func(uint64)) {
 		text := os.Getenv(name)
 		if text == "" {
@@ -73,7 +73,7 @@ func effortOf(t *testing.T) effort {
 // parallel; each has fixtures of its own and plays up to some hundred uploads, one after the other, under new keys. A failure prints
 // the rule, the schedule, the calls and the command that plays it again. In the environment:
 //
-//	TIDEMARK_PAIRS=N    of each kind of upload N pairs are played (300), chosen by chance; all: every pair
+//	TIDEMARK_PAIRS=N    of each kind of upload N pairs are played (100), chosen by chance; all: every pair
 //	TIDEMARK_SEED=N     what chance begins with, else the clock; it is logged
 //	TIDEMARK_REPLAY=…   plays what a failure printed, and shows the calls
 //
