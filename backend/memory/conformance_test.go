@@ -13,6 +13,9 @@ import (
 
 func TestConformance(t *testing.T) {
 	conformance.TestBackend(t, func(*testing.T) conformance.Backend { return fixture(nil) })
+}
+
+func TestResume(t *testing.T) {
 	conformance.TestResume(t, func(*testing.T) conformance.Backend {
 		return fixture(&memory.Options{Info: backend.Info{MinPartSize: 1}}) // small parts are quick
 	}, func(*testing.T, string) conformance.Store {

@@ -18,21 +18,25 @@ import (
 
 func TestConformance(t *testing.T) {
 	for version, region := range signatures {
-		newBackend := func(read func(*sdk.Bucket, string) ([]byte, backend.Attributes, error)) conformance.NewBackend {
-			return func(t *testing.T) conformance.Backend {
-				b, bucket, server := serve(t, nil, region)
-				return conformance.Backend{
-					Backend: b,
-					Read:    func(_ context.Context, key string) ([]byte, backend.Attributes, error) { return read(bucket, key) },
-					Open:    func() backend.MultipartBackend { return oss.New(bucket, nil) },
-					Secrets: []string{server.AccessKeySecret},
-				}
-			}
+		t.Run(version, func(t *testing.T) { conformance.TestBackend(t, fixture(region, readObject)) })
+	}
+}
+
+func TestResume(t *testing.T) {
+	for version, region := range signatures {
+		t.Run(version, func(t *testing.T) { conformance.TestResume(t, fixture(region, readContent), newStore) })
+	}
+}
+
+func fixture(region string, read func(*sdk.Bucket, string) ([]byte, backend.Attributes, error)) conformance.NewBackend {
+	return func(t *testing.T) conformance.Backend {
+		b, bucket, server := serve(t, nil, region)
+		return conformance.Backend{
+			Backend: b,
+			Read:    func(_ context.Context, key string) ([]byte, backend.Attributes, error) { return read(bucket, key) },
+			Open:    func() backend.MultipartBackend { return oss.New(bucket, nil) },
+			Secrets: []string{server.AccessKeySecret},
 		}
-		t.Run(version, func(t *testing.T) {
-			conformance.TestBackend(t, newBackend(readObject))
-			conformance.TestResume(t, newBackend(readContent), newStore)
-		})
 	}
 }
 
