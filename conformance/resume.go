@@ -34,7 +34,7 @@ type effort struct {
 
 // effortOf reads the flags and the environment of a test run.
 func effortOf(t *testing.T) effort {
-	e := effort{pairs: 100, turns: 3, seeds: 100, first: uint64(time.Now().UnixNano())}
+	e := effort{pairs: 100, turns: 2, seeds: 100, first: uint64(time.Now().UnixNano())}
 	number := func(name string, set func(uint64)) {
 		text := os.Getenv(name)
 		if text == "" {
