@@ -22,6 +22,9 @@ const patience = 20 * time.Second
 // errStalled is why the context of a process ends: whoever ran it lost patience.
 var errStalled = errors.New("a request got no answer")
 
+// errHangs is why the context of a play ends, if nothing ends it before.
+var errHangs = errors.New("it hangs")
+
 // stage is a place to play schedules on.
 type stage struct {
 	b      Backend
@@ -49,6 +52,7 @@ type play struct {
 	led    *ledger
 	faults *fault.Faults
 	ctx    context.Context
+	end    context.CancelFunc // of ctx
 
 	mu      sync.Mutex
 	cancel  context.CancelCauseFunc // of the process that runs
@@ -64,12 +68,13 @@ type play struct {
 	violation *violation
 }
 
-// retries are quick: nobody learns from waiting.
+// quickly is how requests are tried again: nobody learns from waiting.
 var quickly = upload.Retry{Attempts: 3, BaseDelay: 1, MaxDelay: 1}
 
 // play carries out a schedule. The same schedule makes the same calls.
 func (g *stage) play(ctx context.Context, sc *scenario, s fault.Schedule) *play {
 	p := g.begin(ctx, sc, s, &fault.Options{})
+	defer p.end()
 	p.run()
 	return p
 }
@@ -77,7 +82,8 @@ func (g *stage) play(ctx context.Context, sc *scenario, s fault.Schedule) *play 
 // begin prepares a play.
 func (g *stage) begin(ctx context.Context, sc *scenario, s fault.Schedule, opts *fault.Options) *play {
 	g.plays++
-	p := &play{stage: g, sc: sc, schedule: s, ctx: ctx, key: fmt.Sprintf("%s%d", g.prefix, g.plays), store: g.store, around: func(process func()) { process() }}
+	ctx, end := context.WithTimeoutCause(ctx, hang, errHangs)
+	p := &play{stage: g, sc: sc, schedule: s, ctx: ctx, end: end, key: fmt.Sprintf("%s%d", g.prefix, g.plays), store: g.store, around: func(process func()) { process() }}
 	p.led = &ledger{MultipartBackend: g.b.open()}
 	p.src = fault.NewSource("source of "+p.key, int(sc.size), uint64(g.plays))
 	opts.Event, opts.Stalling = p.event, p.stalling
@@ -110,6 +116,10 @@ func (p *play) run() {
 		proc := p.faults.Process()
 		var err error
 		p.around(func() { _, err = p.process(n, proc) })
+		if p.ctx.Err() != nil {
+			p.hung = true
+			p.violate("R14", "process %d had not returned after %v, and nothing made it wait", n, hang)
+		}
 		p.calls = p.faults.Calls()
 		p.returned = append(p.returned, len(p.calls))
 		if p.violation != nil || p.judgeProcess(proc, err, before) {

@@ -66,6 +66,7 @@ func (g *stage) race(ctx context.Context, sc *scenario, o order) (p *play, last 
 	racers := sc.racers
 	b := newBaton(racers, 1)
 	p = g.begin(ctx, sc, nil, &fault.Options{Gate: b.gate, Done: b.done})
+	defer p.end()
 	p.order = o.String()
 	if sc.unlocked {
 		p.store = unlocked(g.store)
@@ -111,6 +112,7 @@ func (g *stage) race(ctx context.Context, sc *scenario, o order) (p *play, last 
 		return 0
 	}
 	orderly := b.run(p.ctx, pick)
+	p.hung = p.hung || !orderly
 	wg.Wait()
 	p.calls = p.faults.Calls()
 	p.judgeRace(errs, orderly)
@@ -204,7 +206,7 @@ func (s *sweep) races(t *testing.T, sc *scenario) {
 					s.report(t, p)
 					return last
 				}
-				if t.Context().Err() == nil && play(o) == first+1 {
+				if s.goesOn(t) && play(o) == first+1 {
 					played.Add(1 + int64(orders(o, sc.racers, turns-1, play)))
 				}
 				s.leftovers(t, g)
