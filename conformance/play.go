@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,10 +60,11 @@ type play struct {
 	old     []byte                  // the object that was there first; nil if none
 	foreign []byte                  // the one that somebody else put there; nil if none
 	gone    int                     // uploads that expired
-	expired int                     // completed when the event came
+	began   []byte                  // what the source had when the process began
 
 	returned  []int // for each process, how many calls there were when it returned
 	succeeded bool  // the last process lived to say so
+	refused   bool  // the last process ended it: the object is somebody else's, or may be
 	undecided bool  // a process could not tell whose object there is
 	calls     []fault.Call
 	violation *violation
@@ -98,6 +100,7 @@ func (g *stage) begin(ctx context.Context, sc *scenario, s fault.Schedule, opts 
 // opts are the engine's. A source below the threshold is a Put.
 func (p *play) opts() *upload.Options {
 	o := &upload.Options{Concurrency: max(p.sc.atOnce, 1), Threshold: -1, Retry: quickly}
+	o.Retry.Attempts = cmp.Or(p.sc.attempts, quickly.Attempts)
 	if p.sc.part == 0 {
 		o.Threshold = p.sc.size*3 + 1 // that of a grown one too
 	}
@@ -113,6 +116,7 @@ func (p *play) run() {
 		}
 		before := len(p.faults.Calls())
 		p.led.MultipartBackend = p.b.open()
+		p.began = p.src.Bytes()
 		proc := p.faults.Process()
 		var err error
 		p.around(func() { _, err = p.process(n, proc) })
@@ -194,7 +198,6 @@ func (p *play) event(kind fault.Kind) {
 		}
 	case fault.Occupied:
 		p.foreign = []byte("somebody else's object")
-		p.expired = p.led.completed
 		p.occupy(p.foreign)
 	default:
 		p.src.Change(kind)

@@ -196,7 +196,7 @@ func schedules(first fault.Schedule, list fault.Schedule) []fault.Schedule {
 // after some calls.
 func pairsOf(p *play) []fault.Schedule {
 	distances := []int{1, 3}
-	if f := p.schedule[0]; f.In > 0 && !slices.Contains(distances, f.In) {
+	if f := p.schedule[0]; f.In > 0 && !p.sc.farLate && !slices.Contains(distances, f.In) {
 		return nil
 	}
 	at := slices.IndexFunc(p.calls, disturbed)
