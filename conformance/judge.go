@@ -64,7 +64,7 @@ func (p *play) judgeProcess(proc *fault.Process, err error, from int) (ended boo
 			p.refused = true
 			return true
 		}
-		if !dead && !p.excused(calls) && !p.late() && p.foreign == nil {
+		if !dead && !p.excused(calls) && !p.lateDelete() && p.foreign == nil {
 			p.violate("R14", "process %d failed, and nothing happened to it that it cannot mend: %v", len(p.returned), err)
 		}
 		p.judgeFailed(calls)
@@ -166,6 +166,9 @@ func (p *play) replaced() bool {
 
 // outdated says whether the source did not have data since these calls began. Nobody can hold up a Put that comes late.
 func (p *play) outdated(data []byte, calls []fault.Call) bool {
+	if len(calls) > 0 && slices.Contains(fault.Events(), calls[0].Kind) {
+		return !bytes.Equal(data, p.src.Bytes()) // it happened before the process did anything
+	}
 	changed := 0
 	for _, c := range calls {
 		if slices.Contains(fault.Events(), c.Kind) {
@@ -175,10 +178,15 @@ func (p *play) outdated(data []byte, calls []fault.Call) bool {
 	return changed < 2 && !bytes.Equal(data, p.began) && !bytes.Equal(data, p.src.Bytes()) && !(p.sc.part == 0 && p.late())
 }
 
-// late says whether something late can come in the way of a process that nothing else happens to.
-func (p *play) late() bool {
-	return slices.ContainsFunc(p.calls, func(c fault.Call) bool { return c.Kind == fault.Late || c.Kind == fault.CrashLate })
+// late says whether something takes effect after its answer was lost.
+func (p *play) late() bool { return slices.ContainsFunc(p.calls, isLate) }
+
+// lateDelete says whether a log goes late: a process that came before that finds an upload that ended long ago.
+func (p *play) lateDelete() bool {
+	return slices.ContainsFunc(p.calls, func(c fault.Call) bool { return c.Op == "Delete" && isLate(c) })
 }
+
+func isLate(c fault.Call) bool { return c.Kind == fault.Late || c.Kind == fault.CrashLate }
 
 // judge looks at how it all ended.
 func (p *play) judge() {
@@ -207,7 +215,7 @@ func (p *play) judgePublished() {
 		if c.Kind == fault.Denied && c.Op == "Stat" || slices.Contains(fault.Events(), c.Kind) || !p.sc.provable {
 			most++ // what cannot be looked at is sent again, and so is another version
 		}
-		if c.Op == "Delete" && c.Effect && (c.Kind == fault.Late || c.Kind == fault.CrashLate) {
+		if c.Op == "Delete" && c.Effect && isLate(c) {
 			most++ // the upload had ended, and the process that came before the log went begins another
 		}
 	}
@@ -271,7 +279,7 @@ func (p *play) judgeLeft() {
 // log is left to it.
 func (p *play) lateAppend() bool {
 	return slices.ContainsFunc(p.calls, func(c fault.Call) bool {
-		return c.Op == "Append" && (c.Kind == fault.Late || c.Kind == fault.CrashLate) && c.Effect
+		return c.Op == "Append" && isLate(c) && c.Effect
 	})
 }
 
@@ -297,7 +305,7 @@ func (p *play) judgeSent() {
 		case c.Kind == "":
 		case p.sc.atOnce > 1:
 			most += p.sc.atOnce
-		case c.Op == "UploadPart" && (c.Kind == fault.Late || c.Kind == fault.CrashLate):
+		case c.Op == "UploadPart" && isLate(c):
 			most += 2 // what comes late may take the place of what was sent after it
 		case c.Op == "UploadPart", c.Op == "ReadAt", c.Kind == fault.Stale, c.Kind == fault.Denied && c.Op == "ListParts", !p.sc.crc:
 			most++
