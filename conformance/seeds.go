@@ -18,6 +18,7 @@ type shuffled struct {
 	rnd    *rand.Rand
 	replay []string // names of calls; nil: chance
 	picked []string
+	since  time.Time // when the call that comes next in replay was first missed; zero if it was not
 }
 
 // nameOf is what a call is found by again.
@@ -28,6 +29,14 @@ func (s *shuffled) pick(calls []fault.Call) int {
 	if s.replay != nil {
 		if n := len(s.picked); n < len(s.replay) {
 			i = slices.IndexFunc(calls, func(c fault.Call) bool { return nameOf(c) == s.replay[n] })
+			switch {
+			case i >= 0:
+				s.since = time.Time{}
+			case s.since.IsZero():
+				s.since = time.Now()
+			case time.Since(s.since) > overdue:
+				i, s.replay = 0, s.replay[:n] // the engine makes other calls by now
+			}
 		}
 	} else {
 		i = s.rnd.IntN(len(calls))
