@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tidemark-go/tidemark/conformance/fault"
 )
@@ -70,6 +71,9 @@ func (b *baton) end() {
 	b.notify()
 }
 
+// overdue is how long a call that pick waits for may take to come. It is on its way, or will never come.
+const overdue = time.Second
+
 // run hands the baton on until all processes have ended. Whenever no call is under way and all are there that can come, pick
 // chooses among them; -1 waits for more. A process that makes one call at a time is waited for; of one that makes several nobody
 // knows how many will come, so that it is given some time. If ctx is done, everybody may go, and run returns false.
@@ -79,6 +83,7 @@ func (b *baton) run(ctx context.Context, pick func([]fault.Call) int) (orderly b
 		there, missing := len(b.waiting), b.atOnce*(b.processes-b.ended)-len(b.waiting)
 		ended, active := b.ended == b.processes, b.active
 		b.mu.Unlock()
+		var again <-chan time.Time
 		switch {
 		case ended:
 			return true
@@ -88,8 +93,11 @@ func (b *baton) run(ctx context.Context, pick func([]fault.Call) int) (orderly b
 			continue
 		case b.next(pick):
 			continue
+		default:
+			again = time.After(overdue)
 		}
 		select {
+		case <-again:
 		case <-b.changed:
 		case <-ctx.Done():
 			b.letGo()

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ const patience = 20 * time.Second
 
 // errStalled is why the context of a process ends: whoever ran it lost patience.
 var errStalled = errors.New("a request got no answer")
+
+// errHangs is why the context of a play ends, if nothing ends it before.
+var errHangs = errors.New("it hangs")
 
 // stage is a place to play schedules on.
 type stage struct {
@@ -49,27 +53,30 @@ type play struct {
 	led    *ledger
 	faults *fault.Faults
 	ctx    context.Context
+	end    context.CancelFunc // of ctx
 
 	mu      sync.Mutex
 	cancel  context.CancelCauseFunc // of the process that runs
 	old     []byte                  // the object that was there first; nil if none
 	foreign []byte                  // the one that somebody else put there; nil if none
 	gone    int                     // uploads that expired
-	expired int                     // completed when the event came
+	began   []byte                  // what the source had when the process began
 
 	returned  []int // for each process, how many calls there were when it returned
 	succeeded bool  // the last process lived to say so
+	refused   bool  // the last process ended it: the object is somebody else's, or may be
 	undecided bool  // a process could not tell whose object there is
 	calls     []fault.Call
 	violation *violation
 }
 
-// retries are quick: nobody learns from waiting.
+// quickly is how requests are tried again: nobody learns from waiting.
 var quickly = upload.Retry{Attempts: 3, BaseDelay: 1, MaxDelay: 1}
 
 // play carries out a schedule. The same schedule makes the same calls.
 func (g *stage) play(ctx context.Context, sc *scenario, s fault.Schedule) *play {
 	p := g.begin(ctx, sc, s, &fault.Options{})
+	defer p.end()
 	p.run()
 	return p
 }
@@ -77,7 +84,8 @@ func (g *stage) play(ctx context.Context, sc *scenario, s fault.Schedule) *play 
 // begin prepares a play.
 func (g *stage) begin(ctx context.Context, sc *scenario, s fault.Schedule, opts *fault.Options) *play {
 	g.plays++
-	p := &play{stage: g, sc: sc, schedule: s, ctx: ctx, key: fmt.Sprintf("%s%d", g.prefix, g.plays), store: g.store, around: func(process func()) { process() }}
+	ctx, end := context.WithTimeoutCause(ctx, hang, errHangs)
+	p := &play{stage: g, sc: sc, schedule: s, ctx: ctx, end: end, key: fmt.Sprintf("%s%d", g.prefix, g.plays), store: g.store, around: func(process func()) { process() }}
 	p.led = &ledger{MultipartBackend: g.b.open()}
 	p.src = fault.NewSource("source of "+p.key, int(sc.size), uint64(g.plays))
 	opts.Event, opts.Stalling = p.event, p.stalling
@@ -92,6 +100,7 @@ func (g *stage) begin(ctx context.Context, sc *scenario, s fault.Schedule, opts 
 // opts are the engine's. A source below the threshold is a Put.
 func (p *play) opts() *upload.Options {
 	o := &upload.Options{Concurrency: max(p.sc.atOnce, 1), Threshold: -1, Retry: quickly}
+	o.Retry.Attempts = cmp.Or(p.sc.attempts, quickly.Attempts)
 	if p.sc.part == 0 {
 		o.Threshold = p.sc.size*3 + 1 // that of a grown one too
 	}
@@ -107,9 +116,14 @@ func (p *play) run() {
 		}
 		before := len(p.faults.Calls())
 		p.led.MultipartBackend = p.b.open()
+		p.began = p.src.Bytes()
 		proc := p.faults.Process()
 		var err error
 		p.around(func() { _, err = p.process(n, proc) })
+		if p.ctx.Err() != nil {
+			p.hung = true
+			p.violate("R14", "process %d had not returned after %v, and nothing made it wait", n, hang)
+		}
 		p.calls = p.faults.Calls()
 		p.returned = append(p.returned, len(p.calls))
 		if p.violation != nil || p.judgeProcess(proc, err, before) {
@@ -184,7 +198,6 @@ func (p *play) event(kind fault.Kind) {
 		}
 	case fault.Occupied:
 		p.foreign = []byte("somebody else's object")
-		p.expired = p.led.completed
 		p.occupy(p.foreign)
 	default:
 		p.src.Change(kind)

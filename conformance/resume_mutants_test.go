@@ -191,6 +191,7 @@ var resumeMutants = []resumeMutant{
 			return err
 		})
 	}},
+	{"R04", "race-2-locked", "engine does not lock", func(_ *testing.T, g *stage) { g.engine = interposed(nil, unlocked) }},
 	{"R05", "occupied", "engine does not abort", func(_ *testing.T, g *stage) {
 		g.engine = interposed(func(b backend.MultipartBackend) backend.MultipartBackend { return noAbort{through{b}} }, nil)
 	}},
@@ -244,6 +245,25 @@ var resumeMutants = []resumeMutant{
 			return err
 		})
 	}},
+	{"R14", "events", "engine does not read a source again that changed", func(_ *testing.T, g *stage) {
+		g.engine = func(b backend.MultipartBackend, s checkpoint.Store, opts *upload.Options) driver {
+			return driverFunc(func(ctx context.Context, key string, src upload.Source, req *upload.Request) (*upload.Result, error) {
+				before, _ := src.Version()
+				res, err := theEngine(b, s, opts).Upload(ctx, key, src, req)
+				if after, _ := src.Version(); after != before {
+					err = upload.ErrSourceChanged
+				}
+				return res, err
+			})
+		}
+	}},
+	{"R14", "parts", "engine does not try again", func(_ *testing.T, g *stage) {
+		g.engine = func(b backend.MultipartBackend, s checkpoint.Store, opts *upload.Options) driver {
+			once := *opts
+			once.Retry.Attempts = 1
+			return theEngine(b, s, &once)
+		}
+	}},
 	{"R15", "parts", "engine leaves a goroutine", func(t *testing.T, g *stage) {
 		g.engine = func(b backend.MultipartBackend, s checkpoint.Store, opts *upload.Options) driver {
 			return driverFunc(func(ctx context.Context, key string, src upload.Source, req *upload.Request) (*upload.Result, error) {
@@ -260,85 +280,18 @@ var resumeMutants = []resumeMutant{
 	{"", "", "store that dates nothing", func(_ *testing.T, g *stage) { g.b.Backend = undated{through{g.b.Backend}} }},
 	{"", "", "store that lists one part at a time", func(_ *testing.T, g *stage) { g.b.Backend = onePart{through{g.b.Backend}} }},
 	{"", "", "store whose ETags are new for each part", func(_ *testing.T, g *stage) { g.b.Backend = newETags(g.b.Backend) }},
+	{"", "", "store with CRC-64s of parts only", func(_ *testing.T, g *stage) { g.b.Backend = partsOnly{g.b.Backend} }},
+	{"", "", "store whose ETags cannot be computed", func(_ *testing.T, g *stage) {
+		g.b = ofMemory(memory.Options{NoCRC64: true})
+		g.b.Backend = noETag{g.b.Backend}
+	}},
+	{"", "", "store without CRC-64 whose ETags are new for each part", func(_ *testing.T, g *stage) {
+		g.b = ofMemory(memory.Options{NoCRC64: true})
+		g.b.Backend = newETags(g.b.Backend)
+	}},
+	{"", "", "store of few parts", func(_ *testing.T, g *stage) { g.b = ofMemory(memory.Options{Info: backend.Info{MaxParts: 3}}) }},
+	{"", "", "backend without a session token", func(_ *testing.T, g *stage) { g.b.Secrets = []string{""} }},
 	{"", "", "checkpoint store without locks", func(_ *testing.T, g *stage) { g.store = unlocked(g.store) }},
-}
-
-type undated struct{ through }
-
-func (b undated) Create(ctx context.Context, key string, attrs backend.Attributes) (backend.Upload, error) {
-	u, err := b.MultipartBackend.Create(ctx, key, attrs)
-	u.Initiated = time.Time{}
-	return u, err
-}
-
-func (b undated) Stat(ctx context.Context, key string) (backend.Object, error) {
-	obj, err := b.MultipartBackend.Stat(ctx, key)
-	obj.Modified = time.Time{}
-	return obj, err
-}
-
-type onePart struct{ through }
-
-func (b onePart) ListParts(ctx context.Context, u backend.Upload, after int) ([]backend.Part, bool, error) {
-	parts, more, err := b.MultipartBackend.ListParts(ctx, u, after)
-	if len(parts) > 1 {
-		return parts[:1], true, err
-	}
-	return parts, more, err
-}
-
-// freshETags gives each part another ETag whenever it is stored, as a store may that does not make it from the content.
-type freshETags struct {
-	backend.MultipartBackend // without Unwrap: what it has cannot compute these
-
-	mu    *sync.Mutex
-	n     *int
-	etags map[string]map[int][2]string // upload -> number -> what it says, what there is
-}
-
-func newETags(b backend.MultipartBackend) backend.MultipartBackend {
-	return freshETags{b, new(sync.Mutex), new(int), map[string]map[int][2]string{}}
-}
-
-func (b freshETags) UploadPart(ctx context.Context, u backend.Upload, number int, body io.ReadSeeker, size int64) (backend.Part, error) {
-	p, err := b.MultipartBackend.UploadPart(ctx, u, number, body, size)
-	if err != nil {
-		return p, err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	*b.n++
-	if b.etags[u.ID] == nil {
-		b.etags[u.ID] = map[int][2]string{}
-	}
-	fresh := p.ETag + strings.Repeat("x", *b.n%50+1)
-	b.etags[u.ID][number] = [2]string{fresh, p.ETag}
-	p.ETag = fresh
-	return p, nil
-}
-
-func (b freshETags) ListParts(ctx context.Context, u backend.Upload, after int) ([]backend.Part, bool, error) {
-	parts, more, err := b.MultipartBackend.ListParts(ctx, u, after)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i, p := range parts {
-		parts[i].ETag = b.etags[u.ID][p.Number][0]
-	}
-	return parts, more, err
-}
-
-func (b freshETags) Complete(ctx context.Context, u backend.Upload, parts []backend.Part, opts backend.CompleteOptions) (backend.Object, error) {
-	parts = slices.Clone(parts)
-	b.mu.Lock()
-	for i, p := range parts {
-		if known := b.etags[u.ID][p.Number]; known[0] == p.ETag {
-			parts[i].ETag = known[1]
-		} else {
-			parts[i].ETag = "of another try"
-		}
-	}
-	b.mu.Unlock()
-	return b.MultipartBackend.Complete(ctx, u, parts, opts)
 }
 
 // TestResumeMutants: each broken engine is seen by the rule that it breaks and no other, and what is odd but legal is not seen.

@@ -1,7 +1,7 @@
 package conformance
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -17,7 +17,7 @@ type scenario struct {
 	name string
 	size int64 // bytes
 	part int64 // size in bytes of a part; 0: one Put
-	crc  bool  // the store computes CRC-64
+	crc  bool  // the store computes CRC-64s of parts
 	old  bool  // there is an object under the key, which the upload replaces
 	req  upload.Request
 
@@ -29,24 +29,33 @@ type scenario struct {
 	unlocked bool // the store's locks are not used, so that several drivers meet
 	atOnce   int  // parts that are sent at once; 0 is 1
 
+	provable bool // the store tells enough to recognise an object
+	attempts int  // of a request; 0 is 3
+	farLate  bool // as the first of two, what is late comes after any number of calls
+
 	// attrs are the attributes that process n asks for, from 1; nil: those of req.
 	attrs func(n int) backend.Attributes
 }
 
 // scenarios for a store. Without a CRC-64 of the store's, bytes that were altered above the adapter cannot be noticed.
 func scenarios(b backend.MultipartBackend, can abilities) []*scenario {
-	whatFails, notAltered := whatFails, notAltered
+	whatFails, putFails := whatFails, whatFails
 	if !can.crc {
 		whatFails = notAltered
+	}
+	if !can.objectCRC {
+		putFails = notAltered
 	}
 	part := max(b.Info().MinPartSize, 1000)
 	three := 2*part + part/2 + 1
 	list := []*scenario{
 		{name: "parts", size: three, part: part, old: true, first: whatFails, second: whatFails},
 		{name: "if-absent", size: three, part: part, req: upload.Request{IfAbsent: true}, first: whatFails, second: crashes},
-		{name: "events", size: three, part: part, first: whatHappens, second: crashes},
-		{name: "events-after-crash", size: three, part: part, first: crashes, second: whatHappens},
-		{name: "occupied", size: three, part: part, req: upload.Request{IfAbsent: true}, first: occupied, second: crashes},
+		{name: "no-retries", size: three, part: part, old: true, attempts: 1, first: whatFails, second: whatFails},
+		{name: "events", size: three, part: part, old: true, first: whatHappens, second: crashes},
+		{name: "events-after-crash", size: three, part: part, old: true, first: crashes, second: whatHappens},
+		{name: "edited-before-late", size: three, part: part, first: lateParts, second: edited, farLate: true},
+		{name: "occupied", size: three, part: part, req: upload.Request{IfAbsent: true}, first: occupied, second: whatFailsOrExpires},
 		{name: "race-2", size: three, part: part, racers: 2, unlocked: true},
 		{name: "race-2-if-absent", size: three, part: part, racers: 2, unlocked: true, req: upload.Request{IfAbsent: true}},
 		{name: "race-2-locked", size: three, part: part, racers: 2},
@@ -56,8 +65,11 @@ func scenarios(b backend.MultipartBackend, can abilities) []*scenario {
 	}
 	if _, ok := backend.As[backend.Putter](b); ok {
 		list = append(list,
-			&scenario{name: "put", size: 1500, old: true, first: whatFails, second: whatFails},
+			&scenario{name: "put", size: 1500, old: true, first: putFails, second: putFails},
 			&scenario{name: "put-if-absent", size: 1500, req: upload.Request{IfAbsent: true}, first: notAltered, second: crashes},
+			&scenario{name: "put-occupied", size: 1500, req: upload.Request{IfAbsent: true}, first: occupied, second: notAltered},
+			&scenario{name: "put-events", size: 1500, old: true, first: changes, second: crashes},
+			&scenario{name: "put-events-after-crash", size: 1500, req: upload.Request{IfAbsent: true}, first: crashes, second: changes},
 		)
 	}
 	if can.types {
@@ -65,6 +77,7 @@ func scenarios(b backend.MultipartBackend, can abilities) []*scenario {
 	}
 	for _, sc := range list {
 		sc.crc = can.crc
+		sc.provable = can.objectCRC || can.etags && sc.part > 0 // the ETag of a Put cannot be computed
 	}
 	return list
 }
@@ -76,29 +89,50 @@ func notAltered(op string) []fault.Kind {
 
 // abilities are what a store can do beside what each must.
 type abilities struct {
-	crc   bool // it computes CRC-64s
-	types bool // it keeps a content type
+	crc       bool // it computes CRC-64s of parts
+	objectCRC bool // and of objects
+	etags     bool // the ETags of objects can be computed
+	types     bool // it keeps a content type
 }
 
 // looksAt tries them out.
 func (g *stage) looksAt(t *testing.T) (can abilities) {
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
 	begin := func(attrs backend.Attributes, then func(backend.Upload) error) bool {
-		u, err := g.b.Backend.Create(t.Context(), g.prefix+"abilities", attrs)
+		u, err := g.b.Backend.Create(ctx, g.prefix+"abilities", attrs)
 		if errors.Is(err, backend.ErrInvalid) {
 			return false
 		}
 		if err == nil {
-			err = cmp.Or(then(u), g.b.Backend.Abort(t.Context(), u))
+			err = then(u)
+		}
+		if err == nil {
+			if err = g.b.Backend.Abort(ctx, u); errors.Is(err, backend.ErrNoSuchUpload) {
+				err = nil
+			}
 		}
 		if err != nil {
-			t.Fatalf("begin an upload, send a part and abort: %v", err)
+			t.Fatalf("begin an upload, send a part, complete and abort: %v", err)
 		}
 		return true
 	}
 	can.types = begin(contentTypes(1), func(backend.Upload) error { return nil })
 	begin(backend.Attributes{}, func(u backend.Upload) error {
-		p, err := g.b.Backend.UploadPart(t.Context(), u, 1, strings.NewReader("x"), 1)
+		p, err := g.b.Backend.UploadPart(ctx, u, 1, strings.NewReader("x"), 1)
+		if err != nil {
+			return err
+		}
 		can.crc = p.CRC64 != nil
+		parts := []backend.Part{p}
+		if _, err = g.b.Backend.Complete(ctx, u, parts, backend.CompleteOptions{}); err != nil {
+			return err
+		}
+		obj, err := g.b.Backend.Stat(ctx, u.Key)
+		can.objectCRC = obj.CRC64 != nil
+		if tagger, ok := backend.As[backend.ETagger](g.b.Backend); ok && obj.ETag != "" {
+			_, can.etags = tagger.ETag(parts)
+		}
 		return err
 	})
 	return can
@@ -130,10 +164,27 @@ func whatHappens(string) []fault.Kind {
 	return slices.DeleteFunc(fault.Events(), func(k fault.Kind) bool { return k == fault.Occupied })
 }
 
+// changes are what happens to a source.
+func changes(op string) []fault.Kind {
+	return slices.DeleteFunc(whatHappens(op), func(k fault.Kind) bool { return k == fault.Expired })
+}
+
 func occupied(string) []fault.Kind { return []fault.Kind{fault.Occupied} }
 
+func edited(string) []fault.Kind { return []fault.Kind{fault.Edited} }
+
+func whatFailsOrExpires(op string) []fault.Kind { return append(whatFails(op), fault.Expired) }
+
+// lateParts: the bytes of a part come late, after others may have taken their place.
+func lateParts(op string) []fault.Kind {
+	if op != "UploadPart" {
+		return nil
+	}
+	return []fault.Kind{fault.Late, fault.CrashLate}
+}
+
 // faultsAt lists what may go wrong with the calls from a position on. in are the distances at which what is late takes effect; nil:
-// all that make a difference.
+// all that make a difference, of which those beyond the calls here are in the next process.
 func faultsAt(calls []fault.Call, from int, kinds func(op string) []fault.Kind, in []int) fault.Schedule {
 	seen := map[string]int{}
 	var list fault.Schedule
@@ -141,7 +192,7 @@ func faultsAt(calls []fault.Call, from int, kinds func(op string) []fault.Kind, 
 		seen[c.Op]++
 		distances := in
 		if distances == nil {
-			distances = upTo(storeCalls(calls[from+i:]))
+			distances = upTo(storeCalls(calls[from+i:]) + storeCalls(calls))
 		}
 		for _, kind := range kinds(c.Op) {
 			f := fault.Fault{Op: c.Op, N: seen[c.Op], Kind: kind}

@@ -248,18 +248,21 @@ func (r *run) still(version snapshot) error {
 
 // sourceIs says whether the source is still what whole describes, by its version or else by its content.
 func (r *run) sourceIs(ctx context.Context, whole record) (bool, error) {
-	now, err := r.snapshot()
-	if err != nil || now.size != whole.Size {
-		return false, err
+	for range maxPasses {
+		now, err := r.snapshot()
+		if err != nil || now.size != whole.Size {
+			return false, err
+		}
+		if whole.Version != "" && whole.Version == now.digest {
+			return true, nil
+		}
+		seen, err := r.readWhole(ctx)
+		if errors.Is(err, errMoved) {
+			continue // it may only have been touched
+		}
+		return err == nil && differs(backend.Object{Size: seen.Size, CRC64: seen.CRC64.uint64}, whole) == "", err
 	}
-	if whole.Version != "" && whole.Version == now.digest {
-		return true, nil
-	}
-	seen, err := r.readWhole(ctx)
-	if errors.Is(err, errMoved) {
-		return false, nil
-	}
-	return err == nil && differs(backend.Object{Size: seen.Size, CRC64: seen.CRC64.uint64}, whole) == "", err
+	return false, nil
 }
 
 // readAt fills p, or fails: with errMoved if the source ended, else with ErrSource.
