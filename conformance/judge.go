@@ -197,6 +197,8 @@ func (p *play) judge() {
 	case p.foreign != nil:
 	case data == nil || !p.src.Had(data):
 		p.violate(p.mixed(), "in the end the object's %d bytes are not what the source had at any time", len(data))
+	case p.led.other != "":
+		p.violate("R07", "Complete of upload %s was given other attributes than Create", p.led.other)
 	case p.sc.attrs != nil && p.succeeded && attrs.ContentType != p.sc.attrs(len(p.returned)).ContentType:
 		p.violate("R07", "the content type is %q, asked for was %q", attrs.ContentType, p.sc.attrs(len(p.returned)).ContentType)
 	}

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"reflect"
 	"sync"
 
 	"github.com/tidemark-go/tidemark/backend"
@@ -15,7 +16,9 @@ type ledger struct {
 
 	mu        sync.Mutex
 	created   []backend.Upload
+	asked     map[string]backend.Attributes // by upload ID, at Create
 	completed int
+	other     string // an upload that was completed with other attributes than it was begun with
 }
 
 // Unwrap lets the optional interfaces through.
@@ -27,6 +30,7 @@ func (l *ledger) Create(ctx context.Context, key string, attrs backend.Attribute
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.created = append(l.created, u)
+		l.asked[u.ID] = attrs
 	}
 	return u, err
 }
@@ -37,6 +41,9 @@ func (l *ledger) Complete(ctx context.Context, u backend.Upload, parts []backend
 	defer l.mu.Unlock()
 	if err == nil {
 		l.completed++
+	}
+	if asked, ok := l.asked[u.ID]; ok && !reflect.DeepEqual(asked, opts.Attributes) {
+		l.other = u.ID
 	}
 	return obj, err
 }

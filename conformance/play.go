@@ -86,7 +86,7 @@ func (g *stage) begin(ctx context.Context, sc *scenario, s fault.Schedule, opts 
 	g.plays++
 	ctx, end := context.WithTimeoutCause(ctx, hang, errHangs)
 	p := &play{stage: g, sc: sc, schedule: s, ctx: ctx, end: end, key: fmt.Sprintf("%s%d", g.prefix, g.plays), store: g.store, around: func(process func()) { process() }}
-	p.led = &ledger{MultipartBackend: g.b.open()}
+	p.led = &ledger{MultipartBackend: g.b.open(), asked: map[string]backend.Attributes{}}
 	p.src = fault.NewSource("source of "+p.key, int(sc.size), uint64(g.plays))
 	opts.Event, opts.Stalling = p.event, p.stalling
 	p.faults = fault.New(s, opts)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	mathrand "math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,15 +27,21 @@ const (
 
 // effort is how much is played.
 type effort struct {
-	pairs int // of a scenario, chosen by chance; negative: all
+	pairs int // of a scenario, chosen by chance; negative: all; unset: as many as take about pairsTime
 	turns int // of racing drivers
 	seeds int // orders of the calls of several parts at once
 	first uint64
 }
 
+const (
+	unset     = 1 << 30
+	pairsTime = time.Second / 2
+	fewPairs  = 50
+)
+
 // effortOf reads the flags and the environment of a test run.
 func effortOf(t *testing.T) effort {
-	e := effort{pairs: 100, turns: 2, seeds: 100, first: uint64(time.Now().UnixNano())}
+	e := effort{pairs: unset, turns: 2, seeds: 100, first: uint64(time.Now().UnixNano())}
 	number := func(name string, set func(uint64)) {
 		text := os.Getenv(name)
 		if text == "" {
@@ -53,7 +60,7 @@ func effortOf(t *testing.T) effort {
 		e.pairs, e.turns, e.seeds = 0, 1, 50
 		fallthrough
 	default:
-		number(pairsVar, func(n uint64) { e.pairs = int(min(n, 1<<30)) })
+		number(pairsVar, func(n uint64) { e.pairs = int(min(n, unset-1)) })
 	}
 	number(seedVar, func(n uint64) { e.first = n })
 	return e
@@ -73,7 +80,8 @@ func effortOf(t *testing.T) effort {
 // parallel; each has fixtures of its own and plays up to some hundred uploads, one after the other, under new keys. A failure prints
 // the rule, the schedule, the calls and the command that plays it again. In the environment:
 //
-//	TIDEMARK_PAIRS=N    of each kind of upload N pairs are played (100), chosen by chance; all: every pair
+//	TIDEMARK_PAIRS=N    of each kind of upload N pairs are played, chosen by chance (else as many as take about half a second, but
+//	                    fifty); all: every pair
 //	TIDEMARK_SEED=N     what chance begins with, else the clock; it is logged
 //	TIDEMARK_REPLAY=…   plays what a failure printed, and shows the calls
 //
@@ -176,7 +184,11 @@ func (s *sweep) scenario(t *testing.T, sc *scenario) {
 		}
 	})
 	all := len(pairs)
-	pairs = s.sample(pairs)
+	n := s.pairs
+	if n == unset {
+		n = max(fewPairs, int(time.Duration(len(singles))*pairsTime/max(time.Since(start), 1)))
+	}
+	pairs = s.sample(pairs, n)
 	s.batches(t, "pairs", sc, pairs, nil)
 	if !s.quiet {
 		t.Logf("%d calls; played: %d single faults, %d of %d pairs (%s=%d), in %v", len(clean.calls), len(singles), len(pairs), all, seedVar, s.first, time.Since(start).Round(time.Millisecond))
@@ -210,25 +222,26 @@ func pairsOf(p *play) []fault.Schedule {
 	return schedules(p.schedule, second)
 }
 
-// sample returns some of the pairs.
-func (s *sweep) sample(pairs []fault.Schedule) []fault.Schedule {
-	if s.pairs < 0 || s.pairs >= len(pairs) {
+// sample returns n of the pairs.
+func (s *sweep) sample(pairs []fault.Schedule, n int) []fault.Schedule {
+	if n < 0 || n >= len(pairs) {
 		return pairs
 	}
 	rnd := mathrand.New(mathrand.NewPCG(s.first, 0))
 	rnd.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
-	return pairs[:s.pairs]
+	return pairs[:n]
 }
 
-// batch is how many schedules are played on one stage, which bounds what a store in memory must hold.
-const batch = 250
+// batch is how many uploads are played on one stage. It bounds what a store in memory must hold, since objects cannot be removed, to
+// some 256 MiB.
+func (sc *scenario) batch() int { return int(min(250, max(8, 256<<20/max(sc.size, 1)))) }
 
 // batches plays schedules, some at the same time, and passes on the plays in order, if each is not nil.
 func (s *sweep) batches(t *testing.T, name string, sc *scenario, list []fault.Schedule, each func(*play)) {
 	if len(list) == 0 {
 		return
 	}
-	plays := make([]*play, len(list))
+	plays, batch := make([]*play, len(list)), sc.batch()
 	t.Run(name, func(t *testing.T) {
 		for from := 0; from < len(list); from += batch {
 			to := min(from+batch, len(list))
@@ -318,5 +331,5 @@ func (s *sweep) report(t *testing.T, p *play) {
 
 // how tells what was played, and how to play it again.
 func (s *sweep) how(p *play) string {
-	return fmt.Sprintf("\n\tschedule: %s\n\tagain: %s='%s' %s\n\tcalls:%s", p, replayVar, p, s.again(s.root), p.trace())
+	return fmt.Sprintf("\n\tschedule: %s\n\tagain: %s='%s' %s\n\tcalls (go doc %s explains the words):%s", p, replayVar, p, s.again(s.root), reflect.TypeFor[fault.Fault]().PkgPath(), p.trace())
 }

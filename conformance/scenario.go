@@ -73,7 +73,7 @@ func scenarios(b backend.MultipartBackend, can abilities) []*scenario {
 		)
 	}
 	if can.types {
-		list = append(list, &scenario{name: "attributes", size: three, part: part, first: crashes, second: crashes, attrs: contentTypes})
+		list = append(list, &scenario{name: "attributes", size: three, part: part, first: crashes, second: whatFails, attrs: contentTypes})
 	}
 	for _, sc := range list {
 		sc.crc = can.crc

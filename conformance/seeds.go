@@ -76,6 +76,7 @@ func (s *sweep) shuffles(t *testing.T, sc *scenario) {
 	}
 	singles := schedules(nil, faultsAt(clean.calls, 0, sc.first, nil))
 	n := s.effort.seeds
+	batch := sc.batch()
 	t.Run("seeds", func(t *testing.T) {
 		for from := 0; from < n; from += batch {
 			t.Run(fmt.Sprintf("%d-%d", from+1, min(from+batch, n)), func(t *testing.T) {
