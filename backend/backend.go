@@ -197,7 +197,8 @@ type Object struct {
 
 // CompleteOptions are what Complete and Put need beside the content.
 type CompleteOptions struct {
-	// IfAbsent refuses with ErrExists, rather than replace an object. (OSS: x-oss-forbid-overwrite.)
+	// IfAbsent refuses with ErrExists, rather than replace an object. (OSS: x-oss-forbid-overwrite.) Of several that
+	// publish at once one succeeds: a store that cannot do that in one step returns ErrInvalid, always.
 	IfAbsent bool
 
 	// Attributes are the same as at Create, for stores that take some of them at commit.

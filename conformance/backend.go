@@ -41,7 +41,7 @@ var backendRules = []Rule{
 	{"B20", "Of concurrent Completes of an upload at least one publishes it, and the others return nil, ErrNoSuchUpload or an unknown error.", "backend.MultipartBackend.Complete"},
 	{"B21", "Whoever reads sees the old object, or none, until Complete, and the whole new one from then on; nothing between.", "backend.MultipartBackend.Complete"},
 	{"B22", "The Object that Complete and Put return agrees with Stat in key, size and ETag.", "backend.MultipartBackend.Complete"},
-	{"B23", "With IfAbsent, Complete and Put return ErrExists if there is an object, and change nothing; without it they replace.", "backend.CompleteOptions"},
+	{"B23", "With IfAbsent, Complete and Put return ErrExists if there is an object, and change nothing, or refuse IfAbsent with ErrInvalid always; without it they replace.", "backend.CompleteOptions"},
 	{"B24", "Of several that publish one key with IfAbsent at the same time exactly one succeeds.", "backend.CompleteOptions"},
 	{"B25", "Abort discards the upload, and nothing else: neither the object of that key nor another upload.", "backend.MultipartBackend.Abort"},
 	{"B26", "After the parts in flight have returned and Abort has answered ErrNoSuchUpload, nothing of the upload is left.", "backend.MultipartBackend.Abort"},

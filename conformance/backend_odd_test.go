@@ -38,6 +38,21 @@ func pagesOf(n int, lastSaysMore bool) func(b *bent) {
 var oddBackends = []mutant[Backend]{
 	oddly("as it is", func(*bent) {}),
 	oddly("one part to a page", pagesOf(1, false)),
+	oddly("refuses IfAbsent", func(b *bent) {
+		complete, put := b.complete, b.put
+		b.complete = func(ctx context.Context, u backend.Upload, parts []backend.Part, opts backend.CompleteOptions) (backend.Object, error) {
+			if opts.IfAbsent {
+				return backend.Object{}, backend.ErrInvalid
+			}
+			return complete(ctx, u, parts, opts)
+		}
+		b.put = func(ctx context.Context, key string, body io.ReadSeeker, size int64, attrs backend.Attributes, opts backend.CompleteOptions) (backend.Object, error) {
+			if opts.IfAbsent {
+				return backend.Object{}, backend.ErrInvalid
+			}
+			return put(ctx, key, body, size, attrs, opts)
+		}
+	}),
 	oddly("the last page says that more follow", pagesOf(3, true)),
 	oddly("lets others go first", func(b *bent) {
 		yield := func() {

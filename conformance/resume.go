@@ -110,7 +110,7 @@ type sweep struct {
 	mu    sync.Mutex
 	found []violation
 	seen  map[string]int // violations, by rule
-	hangs bool           // a play did, and each that follows might
+	over  bool           // nothing more is played
 	quiet bool           // violations are collected only
 	only  string         // the scenario that is played; empty: all
 }
@@ -174,6 +174,7 @@ func (s *sweep) scenario(t *testing.T, sc *scenario) {
 	start := time.Now()
 	clean := s.newStage(t).play(t.Context(), sc, nil)
 	if s.report(t, clean); clean.violation != nil {
+		s.stops(t)
 		return
 	}
 	singles := schedules(nil, faultsAt(clean.calls, 0, sc.first, nil))
@@ -192,6 +193,16 @@ func (s *sweep) scenario(t *testing.T, sc *scenario) {
 	s.batches(t, "pairs", sc, pairs, nil)
 	if !s.quiet {
 		t.Logf("%d calls; played: %d single faults, %d of %d pairs (%s=%d), in %v", len(clean.calls), len(singles), len(pairs), all, seedVar, s.first, time.Since(start).Round(time.Millisecond))
+	}
+}
+
+// stops ends it all: what goes wrong with an upload that nothing happens to goes wrong with every other.
+func (s *sweep) stops(t *testing.T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.quiet {
+		s.over = true
+		t.Log("nothing more is played, since an upload fails that nothing happens to; TestBackend and TestStore may say why")
 	}
 }
 
@@ -271,7 +282,7 @@ func (s *sweep) batches(t *testing.T, name string, sc *scenario, list []fault.Sc
 func (s *sweep) goesOn(t *testing.T) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.hangs && t.Context().Err() == nil
+	return !s.over && t.Context().Err() == nil
 }
 
 // leftovers reports goroutines that the uploads on a stage have left.
@@ -316,7 +327,7 @@ func (p *play) forget() { p.src, p.led, p.faults, p.stage, p.store = nil, nil, n
 func (s *sweep) report(t *testing.T, p *play) {
 	if p.hung {
 		s.mu.Lock()
-		s.hangs = true
+		s.over = true
 		s.mu.Unlock()
 	}
 	unfired := p.faults.Unfired()

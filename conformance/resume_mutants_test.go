@@ -276,6 +276,7 @@ var resumeMutants = []resumeMutant{
 		g.engine = interposed(func(b backend.MultipartBackend) backend.MultipartBackend { return noIfAbsent{through{b}} }, nil)
 	}},
 	{"", "", "store without CRC-64", func(_ *testing.T, g *stage) { g.b = ofMemory(memory.Options{NoCRC64: true}) }},
+	{"", "", "store that refuses IfAbsent", func(_ *testing.T, g *stage) { g.b.Backend = neverAbsent{struct{ backend.MultipartBackend }{g.b.Backend}} }},
 	{"", "", "store without optional interfaces", func(_ *testing.T, g *stage) { g.b.Backend = struct{ backend.MultipartBackend }{g.b.Backend} }},
 	{"", "", "store that dates nothing", func(_ *testing.T, g *stage) { g.b.Backend = undated{through{g.b.Backend}} }},
 	{"", "", "store that lists one part at a time", func(_ *testing.T, g *stage) { g.b.Backend = onePart{through{g.b.Backend}} }},
@@ -332,4 +333,14 @@ func TestResumeMutants(t *testing.T) {
 			}
 		})
 	}
+}
+
+// neverAbsent has no way to publish only if nothing is there.
+type neverAbsent struct{ backend.MultipartBackend }
+
+func (b neverAbsent) Complete(ctx context.Context, u backend.Upload, parts []backend.Part, opts backend.CompleteOptions) (backend.Object, error) {
+	if opts.IfAbsent {
+		return backend.Object{}, backend.ErrInvalid
+	}
+	return b.MultipartBackend.Complete(ctx, u, parts, opts)
 }

@@ -75,6 +75,7 @@ func scenarios(b backend.MultipartBackend, can abilities) []*scenario {
 	if can.types {
 		list = append(list, &scenario{name: "attributes", size: three, part: part, first: crashes, second: whatFails, attrs: contentTypes})
 	}
+	list = slices.DeleteFunc(list, func(sc *scenario) bool { return sc.req.IfAbsent && !can.absent })
 	for _, sc := range list {
 		sc.crc = can.crc
 		sc.provable = can.objectCRC || can.etags && sc.part > 0 // the ETag of a Put cannot be computed
@@ -93,6 +94,7 @@ type abilities struct {
 	objectCRC bool // and of objects
 	etags     bool // the ETags of objects can be computed
 	types     bool // it keeps a content type
+	absent    bool // it publishes with IfAbsent
 }
 
 // looksAt tries them out.
@@ -117,6 +119,18 @@ func (g *stage) looksAt(t *testing.T) (can abilities) {
 		}
 		return true
 	}
+	begin(backend.Attributes{}, func(u backend.Upload) error {
+		p, err := g.b.Backend.UploadPart(ctx, u, 1, strings.NewReader("x"), 1)
+		if err != nil {
+			return err
+		}
+		_, err = g.b.Backend.Complete(ctx, u, []backend.Part{p}, backend.CompleteOptions{IfAbsent: true})
+		if can.absent = !errors.Is(err, backend.ErrInvalid); !can.absent {
+			t.Log("the store refuses IfAbsent, so that no upload asks for it")
+			return nil
+		}
+		return err
+	})
 	can.types = begin(contentTypes(1), func(backend.Upload) error { return nil })
 	begin(backend.Attributes{}, func(u backend.Upload) error {
 		p, err := g.b.Backend.UploadPart(ctx, u, 1, strings.NewReader("x"), 1)
