@@ -276,7 +276,9 @@ var resumeMutants = []resumeMutant{
 		g.engine = interposed(func(b backend.MultipartBackend) backend.MultipartBackend { return noIfAbsent{through{b}} }, nil)
 	}},
 	{"", "", "store without CRC-64", func(_ *testing.T, g *stage) { g.b = ofMemory(memory.Options{NoCRC64: true}) }},
-	{"", "", "store that refuses IfAbsent", func(_ *testing.T, g *stage) { g.b.Backend = neverAbsent{struct{ backend.MultipartBackend }{g.b.Backend}} }},
+	{"", "", "store that refuses IfAbsent", func(_ *testing.T, g *stage) {
+		g.b.Backend = neverAbsent{struct{ backend.MultipartBackend }{g.b.Backend}}
+	}},
 	{"", "", "store without optional interfaces", func(_ *testing.T, g *stage) { g.b.Backend = struct{ backend.MultipartBackend }{g.b.Backend} }},
 	{"", "", "store that dates nothing", func(_ *testing.T, g *stage) { g.b.Backend = undated{through{g.b.Backend}} }},
 	{"", "", "store that lists one part at a time", func(_ *testing.T, g *stage) { g.b.Backend = onePart{through{g.b.Backend}} }},
