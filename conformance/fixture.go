@@ -47,10 +47,10 @@ type Store struct {
 	PowerCut func() checkpoint.Store
 }
 
-// NewBackend makes the fixture of one subtest.
+// NewBackend makes the fixture of one subtest. Subtests of [TestResume] run in parallel, so it may be called several times at once.
 type NewBackend = func(t *testing.T) Backend
 
-// NewStore makes the fixture of one subtest. dir is an empty directory of that subtest, for a store that lives in files; another kind
+// NewStore makes the fixture of one subtest, as NewBackend does. dir is an empty directory of that subtest, for a store that lives in files; another kind
 // may use its path as a unique name.
 type NewStore = func(t *testing.T, dir string) Store
 

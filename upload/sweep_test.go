@@ -25,8 +25,9 @@ func TestEveryInterruption(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			newBackend := func(*testing.T) conformance.Backend {
-				s.opts.Info.MinPartSize = 1
-				b := memory.New(&s.opts)
+				opts := s.opts // fixtures are made by several subtests at once
+				opts.Info.MinPartSize = 1
+				b := memory.New(&opts)
 				return conformance.Backend{Backend: s.with(b), Read: func(_ context.Context, key string) ([]byte, backend.Attributes, error) {
 					r, attrs, err := b.Open(key)
 					if err != nil {

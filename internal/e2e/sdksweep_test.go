@@ -247,7 +247,7 @@ func (a *arena) sweep(who uploader, y *tally, schedules []fault.Schedule, each f
 }
 
 // TestSweepBesideSDK interrupts this library and the SDK's UploadFile, below both, at every request of an upload of three parts, in every
-// way. Ours must end well each time; what becomes of the other is logged. TIDEMARK_PAIRS=1 takes every two interruptions as well,
+// way. Ours must end well each time; what becomes of the other is logged. TIDEMARK_SDK_PAIRS=1 takes every two interruptions as well,
 // which takes minutes; TIDEMARK_SCHEDULE="UploadPart#2 lost" that schedule alone.
 func TestSweepBesideSDK(t *testing.T) {
 	a := newArena(t)
@@ -286,7 +286,7 @@ func TestSweepBesideSDK(t *testing.T) {
 				}
 			})
 			report(t, who, "one interruption", one, time.Since(began))
-			if os.Getenv("TIDEMARK_PAIRS") == "" {
+			if os.Getenv("TIDEMARK_SDK_PAIRS") == "" {
 				return
 			}
 			two := &tally{ways: map[string]int{}, first: map[string]string{}}
