@@ -48,22 +48,8 @@ func newStore(t *testing.T, dir string) conformance.Store {
 	return conformance.Store{Store: s}
 }
 
-// readContent returns an object and its content type, by one request.
+// readContent returns an object and the attributes that come with it, by one request.
 func readContent(bucket *sdk.Bucket, key string) (data []byte, a backend.Attributes, err error) {
-	var h http.Header
-	body, err := bucket.GetObject(key, sdk.GetResponseHeader(&h))
-	if refused := (sdk.ServiceError{}); errors.As(err, &refused) && refused.Code == "NoSuchKey" {
-		return nil, a, backend.ErrNotFound
-	}
-	if err != nil {
-		return nil, a, err
-	}
-	data, err = io.ReadAll(body)
-	return data, backend.Attributes{ContentType: h.Get("Content-Type")}, errors.Join(err, body.Close())
-}
-
-// readObject returns an object and its attributes through the SDK.
-func readObject(bucket *sdk.Bucket, key string) (data []byte, a backend.Attributes, err error) {
 	var h http.Header
 	body, err := bucket.GetObject(key, sdk.GetResponseHeader(&h))
 	if refused := (sdk.ServiceError{}); errors.As(err, &refused) && refused.Code == "NoSuchKey" {
@@ -96,6 +82,14 @@ func readObject(bucket *sdk.Bucket, key string) (data []byte, a backend.Attribut
 		if meta, ok := strings.CutPrefix(strings.ToLower(name), "x-oss-meta-"); ok {
 			a.Metadata[meta] = h.Get(name)
 		}
+	}
+	return data, a, nil
+}
+
+// readObject returns an object and all its attributes.
+func readObject(bucket *sdk.Bucket, key string) (data []byte, a backend.Attributes, err error) {
+	if data, a, err = readContent(bucket, key); err != nil {
+		return nil, a, err
 	}
 	acl, err := bucket.GetObjectACL(key)
 	if err != nil {
