@@ -15,7 +15,7 @@ import "testing"
 // that the network loses (see [TestResume]); a race that its few concurrent calls happen to miss.
 func TestBackend(t *testing.T, newFixture NewBackend) {
 	t.Helper()
-	runProbes(t, backendProbes, newFixture)
+	runProbes(t, backendProbes, func(t *testing.T) Backend { return made(t, newFixture) })
 }
 
 var backendRules = []Rule{

@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"testing"
 
 	"github.com/tidemark-go/tidemark/backend"
@@ -14,9 +16,9 @@ type Backend struct {
 	// Backend is the implementation under test.
 	Backend backend.MultipartBackend
 
-	// Read returns the content and the attributes of an object as the store has them; an error that is [backend.ErrNotFound]
-	// if there is none. It should not go through Backend, whose word is what is being tested. It is called while
-	// uploads are under way.
+	// Read returns the content and the attributes of an object as the store has them; an error that is [backend.ErrNotFound] or
+	// [fs.ErrNotExist] if there is none. It should not go through Backend, whose word is what is being tested. It is called
+	// while uploads are under way.
 	Read func(ctx context.Context, key string) ([]byte, backend.Attributes, error)
 
 	// Open returns another handle on the same store, as another process would have. Nil: Backend serves for all, since it
@@ -50,9 +52,28 @@ type Store struct {
 // NewBackend makes the fixture of one subtest. Subtests of [TestResume] run in parallel, so it may be called several times at once.
 type NewBackend = func(t *testing.T) Backend
 
-// NewStore makes the fixture of one subtest, as NewBackend does. dir is an empty directory of that subtest, for a store that lives in files; another kind
-// may use its path as a unique name.
+// NewStore makes the fixture of one subtest, as NewBackend does. dir is an empty directory of that subtest, for a store that lives
+// in files; another kind may use its path as a unique name.
 type NewStore = func(t *testing.T, dir string) Store
+
+// made is a fixture whose Read has one error for what is not there.
+func made(t *testing.T, newFixture NewBackend) Backend {
+	b := newFixture(t)
+	read := b.Read
+	b.Read = func(ctx context.Context, key string) ([]byte, backend.Attributes, error) {
+		data, attrs, err := read(ctx, key)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = backend.ErrNotFound
+		}
+		return data, attrs, err
+	}
+	return b
+}
+
+// logsInMemory is the store of checkpoints of those who have none of their own to test.
+func logsInMemory(*testing.T, string) Store {
+	return Store{Store: checkpoint.NewMemory(), OneProcess: true}
+}
 
 // open returns another handle on b's store.
 func (b Backend) open() backend.MultipartBackend {

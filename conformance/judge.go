@@ -197,8 +197,8 @@ func (p *play) judge() {
 	case p.foreign != nil:
 	case data == nil || !p.src.Had(data):
 		p.violate(p.mixed(), "in the end the object's %d bytes are not what the source had at any time", len(data))
-	case p.led.other != "":
-		p.violate("R07", "Complete of upload %s was given other attributes than Create", p.led.other)
+	case p.led.otherwise() != "":
+		p.violate("R07", "Complete of upload %s was given other attributes than Create", p.led.otherwise())
 	case p.sc.attrs != nil && p.succeeded && attrs.ContentType != p.sc.attrs(len(p.returned)).ContentType:
 		p.violate("R07", "the content type is %q, asked for was %q", attrs.ContentType, p.sc.attrs(len(p.returned)).ContentType)
 	}
@@ -221,8 +221,8 @@ func (p *play) judgePublished() {
 			most++ // the upload had ended, and the process that came before the log went begins another
 		}
 	}
-	if p.led.completed > most {
-		p.violate("R06", "it was published %d times", p.led.completed)
+	if p.led.completes() > most {
+		p.violate("R06", "it was published %d times", p.led.completes())
 	}
 }
 
@@ -287,7 +287,7 @@ func (p *play) lateAppend() bool {
 
 // judgeSent counts the parts that were sent.
 func (p *play) judgeSent() {
-	if p.sc.part == 0 || p.led.completed > 1 || !p.sc.provable {
+	if p.sc.part == 0 || p.led.completes() > 1 || !p.sc.provable {
 		return
 	}
 	parts := int((p.longest() + p.sc.part - 1) / p.sc.part)

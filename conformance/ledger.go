@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/tidemark-go/tidemark/backend"
@@ -10,15 +11,20 @@ import (
 	"github.com/tidemark-go/tidemark/upload"
 )
 
-// ledger stands between the faults and the backend, and so knows what truly happened.
+// ledger stands between the faults and the backend, and so knows what truly happened. Each process has one of its own, over the
+// process's handle; what they know is one.
 type ledger struct {
 	backend.MultipartBackend
+	*facts
+}
 
+// facts are what truly happened.
+type facts struct {
 	mu        sync.Mutex
 	created   []backend.Upload
 	asked     map[string]backend.Attributes // by upload ID, at Create
 	completed int
-	other     string // an upload that was completed with other attributes than it was begun with
+	other     string // an upload ID; see otherwise
 }
 
 // Unwrap lets the optional interfaces through.
@@ -48,10 +54,25 @@ func (l *ledger) Complete(ctx context.Context, u backend.Upload, parts []backend
 	return obj, err
 }
 
-func (l *ledger) uploads() []backend.Upload {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]backend.Upload(nil), l.created...)
+// uploads returns those that were begun.
+func (f *facts) uploads() []backend.Upload {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.created)
+}
+
+// completes returns how often an upload was completed.
+func (f *facts) completes() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.completed
+}
+
+// otherwise returns an upload that was completed with other attributes than it was begun with, empty if there is none.
+func (f *facts) otherwise() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.other
 }
 
 // driver is what runs an upload: an upload.Uploader, or a broken one in the tests of this package.

@@ -86,7 +86,7 @@ func (g *stage) begin(ctx context.Context, sc *scenario, s fault.Schedule, opts 
 	g.plays++
 	ctx, end := context.WithTimeoutCause(ctx, hang, errHangs)
 	p := &play{stage: g, sc: sc, schedule: s, ctx: ctx, end: end, key: fmt.Sprintf("%s%d", g.prefix, g.plays), store: g.store, around: func(process func()) { process() }}
-	p.led = &ledger{MultipartBackend: g.b.open(), asked: map[string]backend.Attributes{}}
+	p.led = &ledger{g.b.open(), &facts{asked: map[string]backend.Attributes{}}}
 	p.src = fault.NewSource("source of "+p.key, int(sc.size), uint64(g.plays))
 	opts.Event, opts.Stalling = p.event, p.stalling
 	p.faults = fault.New(s, opts)
@@ -115,7 +115,7 @@ func (p *play) run() {
 			return
 		}
 		before := len(p.faults.Calls())
-		p.led.MultipartBackend = p.b.open()
+		p.led = &ledger{p.b.open(), p.led.facts}
 		p.began = p.src.Bytes()
 		proc := p.faults.Process()
 		var err error
@@ -146,10 +146,10 @@ func (p *play) process(n int, proc *fault.Process) (res *upload.Result, err erro
 	p.mu.Lock()
 	p.cancel = cancel
 	p.mu.Unlock()
-	done := make(chan struct{})
+	done, led := make(chan struct{}), p.led
 	go func() {
 		defer close(done)
-		res, err = p.upload(ctx, n, proc)
+		res, err = p.upload(ctx, n, proc, led)
 	}()
 	select {
 	case <-done:
@@ -168,15 +168,15 @@ func (p *play) process(n int, proc *fault.Process) (res *upload.Result, err erro
 	}
 }
 
-// upload is the n-th process.
-func (p *play) upload(ctx context.Context, n int, proc *fault.Process) (res *upload.Result, err error) {
+// upload is the n-th process, with a handle of its own.
+func (p *play) upload(ctx context.Context, n int, proc *fault.Process, led *ledger) (res *upload.Result, err error) {
 	req := p.sc.req
 	req.PartSize = p.sc.part
 	if p.sc.attrs != nil {
 		req.Attributes = p.sc.attrs(n)
 	}
 	p.labelled(ctx, func(ctx context.Context) {
-		res, err = p.engine(proc.Backend(p.led), proc.Store(p.store), p.opts()).Upload(ctx, p.key, proc.Source(p.src), &req)
+		res, err = p.engine(proc.Backend(led), proc.Store(p.store), p.opts()).Upload(ctx, p.key, proc.Source(p.src), &req)
 	})
 	return res, err
 }

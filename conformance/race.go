@@ -77,7 +77,7 @@ func (g *stage) race(ctx context.Context, sc *scenario, o order) (p *play, last 
 		proc := p.faults.Process()
 		wg.Go(func() {
 			defer b.end()
-			_, errs[i] = p.upload(p.ctx, i+1, proc)
+			_, errs[i] = p.upload(p.ctx, i+1, proc, &ledger{p.b.open(), p.led.facts})
 		})
 	}
 	step, left := 0, 0
@@ -160,12 +160,12 @@ func (p *play) judgeRace(errs []error, orderly bool) {
 			sent++
 		}
 	}
-	most := parts*p.led.completed + len(errs) - 1
+	most := parts*p.led.completes() + len(errs) - 1
 	if !p.sc.crc {
 		most += len(errs) - 1 // what was in flight took the place of one that was sent after it, and cannot be told from it
 	}
 	if sent > most {
-		p.violate("R02", "%d parts were sent of %d, by %d processes that completed %d times", sent, parts, len(errs), p.led.completed)
+		p.violate("R02", "%d parts were sent of %d, by %d processes that completed %d times", sent, parts, len(errs), p.led.completes())
 	}
 	p.clean()
 }

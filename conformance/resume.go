@@ -87,12 +87,18 @@ func effortOf(t *testing.T) effort {
 //
 // With -short there are no pairs, and fewer orders.
 //
-// Its limits: three interruptions of one upload are not played, nor all orders of racing calls. Abort and Delete do not stall, since the
+// A nil newStore is for who has no checkpoint store of their own to test: the logs are in a [checkpoint.Memory].
+//
+// Its limits: three interruptions of one upload are not played, nor all orders of racing calls; in a pair, what is late comes one or
+// three calls later or at the end. Abort and Delete do not stall, since the
 // engine waits for them up to 30 s. What the backend's own network does, rather than the call as a whole, is not its business.
 func TestResume(t *testing.T, newBackend NewBackend, newStore NewStore) {
 	t.Helper()
+	if newStore == nil {
+		newStore = logsInMemory
+	}
 	s := &sweep{effort: effortOf(t), seen: map[string]int{}, again: replay(t), root: t.Name(), newStage: func(t *testing.T) *stage {
-		return &stage{b: newBackend(t), store: newStore(t, t.TempDir()).Store, engine: theEngine, prefix: newPrefix(), patience: patience}
+		return &stage{b: made(t, newBackend), store: newStore(t, t.TempDir()).Store, engine: theEngine, prefix: newPrefix(), patience: patience}
 	}}
 	s.all(t)
 }
@@ -342,5 +348,5 @@ func (s *sweep) report(t *testing.T, p *play) {
 
 // how tells what was played, and how to play it again.
 func (s *sweep) how(p *play) string {
-	return fmt.Sprintf("\n\tschedule: %s\n\tagain: %s='%s' %s\n\tcalls (go doc %s explains the words):%s", p, replayVar, p, s.again(s.root), reflect.TypeFor[fault.Fault]().PkgPath(), p.trace())
+	return fmt.Sprintf("\n\tschedule: %s (%s=%d)\n\tagain: %s='%s' %s\n\tcalls (go doc %s explains the words):%s", p, seedVar, s.first, replayVar, p, s.again(s.root), reflect.TypeFor[fault.Fault]().PkgPath(), p.trace())
 }

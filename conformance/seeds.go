@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,11 +50,15 @@ func (s *shuffled) pick(calls []fault.Call) int {
 
 // shuffle plays a schedule with several parts at once.
 func (g *stage) shuffle(ctx context.Context, sc *scenario, schedule fault.Schedule, by *shuffled) *play {
-	var b *baton
-	p := g.begin(ctx, sc, schedule, &fault.Options{Gate: func(c fault.Call) { b.gate(c) }, Done: func(c fault.Call) { b.done(c) }})
+	var of atomic.Pointer[baton] // the process that runs
+	p := g.begin(ctx, sc, schedule, &fault.Options{
+		Gate: func(c fault.Call) { of.Load().gate(c) },
+		Done: func(c fault.Call) { of.Load().done(c) },
+	})
 	defer p.end()
 	p.around = func(process func()) {
-		b = newBaton(1, sc.atOnce)
+		b := newBaton(1, sc.atOnce)
+		of.Store(b)
 		orderly := make(chan bool)
 		go func() { orderly <- b.run(p.ctx, by.pick) }()
 		process()

@@ -7,30 +7,25 @@ import (
 
 	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/backend/memory"
-	"github.com/tidemark-go/tidemark/checkpoint"
 	"github.com/tidemark-go/tidemark/conformance"
 )
 
-func TestConformance(t *testing.T) {
-	conformance.TestBackend(t, func(*testing.T) conformance.Backend { return fixture(nil) })
-}
+func TestConformance(t *testing.T) { conformance.TestBackend(t, fixture(memory.Options{})) }
 
 func TestResume(t *testing.T) {
-	conformance.TestResume(t, func(*testing.T) conformance.Backend {
-		return fixture(&memory.Options{Info: backend.Info{MinPartSize: 1}}) // small parts are quick
-	}, func(*testing.T, string) conformance.Store {
-		return conformance.Store{Store: checkpoint.NewMemory(), OneProcess: true}
-	})
+	small := memory.Options{Info: backend.Info{MinPartSize: 1}} // they are quick
+	conformance.TestResume(t, fixture(small), nil)
 }
 
-func fixture(opts *memory.Options) conformance.Backend {
-	b := memory.New(opts)
-	return conformance.Backend{Backend: b, Read: func(_ context.Context, key string) ([]byte, backend.Attributes, error) {
-		r, attrs, err := b.Open(key)
-		if err != nil {
-			return nil, attrs, err
-		}
-		data, err := io.ReadAll(r)
-		return data, attrs, err
-	}}
+func fixture(opts memory.Options) conformance.NewBackend {
+	return func(*testing.T) conformance.Backend {
+		b := memory.New(&opts)
+		return conformance.Backend{Backend: b, Read: func(_ context.Context, key string) (data []byte, a backend.Attributes, err error) {
+			r, a, err := b.Open(key)
+			if err == nil {
+				data, err = io.ReadAll(r)
+			}
+			return data, a, err
+		}}
+	}
 }
