@@ -3,11 +3,11 @@ package checkpoint
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"maps"
 	"slices"
 )
 
@@ -34,7 +34,6 @@ func decode(r io.Reader, id string) (scan, error) {
 		r:      bufio.NewReaderSize(r, 2*maxLine),
 		seal:   newSeal(id),
 		header: header(id),
-		found:  make(map[int][]byte),
 	}
 	if err := d.run(); err != nil {
 		return scan{}, err
@@ -42,13 +41,20 @@ func decode(r io.Reader, id string) (scan, error) {
 	return d.result(), nil
 }
 
+// found is a record and its position.
+type found struct {
+	at  int
+	rec []byte
+}
+
 type decoder struct {
 	r      *bufio.Reader
 	seal   seal
 	header []byte // that the log should have
 
-	found  map[int][]byte // the records, by position
-	next   int            // the position after the highest found
+	found  []found        // the records, each at a higher position than the one before
+	late   map[int][]byte // those that came after one of a higher position, as only damage makes them
+	next   int            // the position after the highest
 	start  int64          // offset of the line that is looked at
 	end    int64
 	damage string
@@ -91,22 +97,31 @@ func (d *decoder) run() error {
 	}
 }
 
-// isNext takes a line, with its newline, if it is the next record, as every line of a sound log is.
+// isNext takes a line, with its newline, if it is the next record, as every line of a sound log is. A checksum that is right for the
+// log and the position says that an append wrote it, which had checked the record.
 func (d *decoder) isNext(line []byte) bool {
 	rec, sum, ok := splitSum(line[:len(line)-1])
-	if !ok || sum != d.seal.sum(d.next, rec) || checkRecord(rec) != nil {
+	if !ok || len(rec) == 0 || sum != d.seal.sum(d.next, rec) {
 		return false
 	}
 	d.take(d.next, rec)
 	return true
 }
 
-// take keeps a record, and of several at one position, as only damage makes them, the first.
+// take keeps a record, and of several at one position the first.
 func (d *decoder) take(at int, rec []byte) {
-	if _, ok := d.found[at]; !ok {
-		d.found[at] = bytes.Clone(rec)
-		d.next = max(d.next, at+1)
+	if at >= d.next {
+		d.found = append(d.found, found{at, bytes.Clone(rec)})
+		d.next = at + 1
+		return
 	}
+	if _, ok := slices.BinarySearchFunc(d.found, at, func(f found, at int) int { return cmp.Compare(f.at, at) }); ok || d.late[at] != nil {
+		return
+	}
+	if d.late == nil {
+		d.late = make(map[int][]byte)
+	}
+	d.late[at] = bytes.Clone(rec)
 }
 
 // reach is the position that no record can have that begins at offset: not even if all lines before it were the shortest, or if so
@@ -177,9 +192,15 @@ func (d *decoder) skipLine() error {
 
 // result puts what was found in order.
 func (d *decoder) result() scan {
-	s := scan{end: d.end, damage: d.damage}
-	for _, at := range slices.Sorted(maps.Keys(d.found)) {
-		s.records = append(s.records, d.found[at])
+	for at, rec := range d.late {
+		d.found = append(d.found, found{at, rec})
+	}
+	if d.late != nil {
+		slices.SortFunc(d.found, func(a, b found) int { return cmp.Compare(a.at, b.at) })
+	}
+	s := scan{end: d.end, damage: d.damage, records: slices.Grow([][]byte(nil), len(d.found))}
+	for _, f := range d.found {
+		s.records = append(s.records, f.rec)
 	}
 	return s
 }

@@ -352,19 +352,6 @@ func TestDefaultDir(t *testing.T) {
 	}
 }
 
-// BenchmarkAppend is one record of an engine's size, into a log that grows.
-func BenchmarkAppend(b *testing.B) {
-	f := newFile(b, "")
-	rec := fmt.Appendf(nil, `{"pad":"%s"}`, strings.Repeat("x", 240))
-	at := 0
-	for b.Loop() {
-		if err := f.Append(b.Context(), "id", at, rec); err != nil {
-			b.Fatal(err)
-		}
-		at++
-	}
-}
-
 // TestDeleteLeftovers: what a process that died in a repair left goes with the log.
 func TestDeleteLeftovers(t *testing.T) {
 	f := newFile(t, "")

@@ -248,8 +248,8 @@ func (r *run) reconcile(ctx context.Context, s *session, refused bool) (map[int]
 			return stored, nil
 		}
 		for n, rec := range s.parts {
-			known := backend.Part{Number: n, Size: rec.Size, ETag: rec.ETag}
-			stored[n] = part{Part: known, crc: rec.CRC64, version: s.versionOf(known, rec.CRC64), reused: true}
+			recorded, crc := backend.Part{Number: n, Size: rec.size, ETag: rec.etag}, sumOf(rec.crc)
+			stored[n] = part{Part: recorded, crc: crc, version: s.versionOf(recorded, crc), reused: true}
 		}
 		return stored, nil
 	case err != nil:
@@ -257,8 +257,8 @@ func (r *run) reconcile(ctx context.Context, s *session, refused bool) (map[int]
 	}
 	for _, p := range parts {
 		found := part{Part: p, crc: hex64{p.CRC64}, reused: true}
-		if found.crc.IsZero() && s.parts[p.Number].ETag == p.ETag {
-			found.crc = s.parts[p.Number].CRC64 // of the same bytes, since the ETag is the same
+		if rec, ok := s.parts[p.Number]; ok && found.crc.IsZero() && rec.etag == p.ETag {
+			found.crc = sumOf(rec.crc) // of the same bytes, since the ETag is the same
 		}
 		found.version = s.versionOf(p, found.crc)
 		stored[p.Number] = found

@@ -17,11 +17,18 @@ type session struct {
 	backend.Upload
 	partSize   int64
 	request    string         // digest of its attributes; empty if not known
-	parts      map[int]record // the latest of each number
+	parts      map[int]known // the latest of each number
 	completing *record        // nil if Complete was never begun
 	gone       bool
 	abandoned  bool // a later intent took its place
 	fresh      bool // just begun by this call: the store has nothing of it
+}
+
+// known is what a part's record says.
+type known struct {
+	offset, size  int64
+	etag, version string
+	crc           uint64
 }
 
 // newHistory reads the records of a log. If of is not nil, a record that says it is of another location, key or source is none of
@@ -32,8 +39,9 @@ func newHistory(records [][]byte, damaged bool, of *record) history {
 		h.key = string(of.Key)
 	}
 	list := make([]record, 0, len(records))
+	var in reader
 	for _, raw := range records {
-		r, ok := decode(raw)
+		r, ok := in.read(raw)
 		if ok && of != nil && (r.Kind == kindClaim || r.Kind == kindIntent) {
 			ok = r.Location == of.Location && r.Key == of.Key && r.Source == of.Source
 		}
@@ -62,7 +70,8 @@ func (h *history) fold(r record) {
 	}
 	switch r.Kind {
 	case kindIntent:
-		h.intent = &r
+		intent := r // a copy here, so that not every record that passes through is on the heap
+		h.intent = &intent
 		for _, s := range h.uploads {
 			s.abandoned = true
 		}
@@ -71,12 +80,13 @@ func (h *history) fold(r record) {
 		s.Initiated, s.partSize, s.request = r.Initiated, r.PartSize, r.Request
 	case kindPart:
 		s := h.session(r)
-		s.parts[r.Number] = r
+		s.parts[r.Number] = known{offset: r.Offset, size: r.Size, etag: r.ETag, version: r.Version, crc: *r.CRC64.uint64}
 		if s.partSize == 0 && r.Number > 1 {
 			s.partSize = r.Offset / int64(r.Number-1)
 		}
 	case kindCompleting:
-		h.session(r).completing = &r
+		completing := r
+		h.session(r).completing = &completing
 	case kindGone:
 		h.session(r).gone = true
 	}
@@ -90,7 +100,7 @@ func (h *history) session(r record) *session {
 			return s
 		}
 	}
-	s := &session{Upload: backend.Upload{Key: h.key, ID: r.Upload}, request: h.claims[r.Claim].Request, parts: map[int]record{}}
+	s := &session{Upload: backend.Upload{Key: h.key, ID: r.Upload}, request: h.claims[r.Claim].Request, parts: map[int]known{}}
 	h.uploads = append(h.uploads, s)
 	return s
 }
@@ -117,9 +127,8 @@ func (h *history) about() record {
 // the part that it recorded is the one that the store has, in the place that it has now.
 func (s *session) versionOf(p backend.Part, crc hex64) string {
 	rec, ok := s.parts[p.Number]
-	if !ok || rec.Size != p.Size || crc.IsZero() || *rec.CRC64.uint64 != *crc.uint64 ||
-		rec.Offset != int64(p.Number-1)*s.partSize {
+	if !ok || rec.size != p.Size || crc.IsZero() || rec.crc != *crc.uint64 || rec.offset != int64(p.Number-1)*s.partSize {
 		return ""
 	}
-	return rec.Version
+	return rec.version
 }

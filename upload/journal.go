@@ -191,8 +191,9 @@ func (j *journal) find(ctx context.Context, raw []byte, from int) (found bool, e
 		return false, err
 	}
 	var latest record // claim
+	var in reader
 	for i, rec := range records {
-		if r, ok := decode(rec); ok && r.Kind == kindClaim {
+		if r, ok := in.read(rec); ok && r.Kind == kindClaim {
 			latest = r
 		}
 		if latest.Claim == j.claim.Claim && i >= from && bytes.Equal(rec, raw) {

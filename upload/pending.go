@@ -120,7 +120,7 @@ func (h *history) pending(id string) []Pending {
 		p.Upload, p.Parts = s.Upload, len(s.parts)
 		p.Upload.Key = base.Key
 		for _, part := range s.parts {
-			p.Stored += part.Size
+			p.Stored += part.size
 		}
 		all = append(all, p)
 	}
