@@ -32,17 +32,8 @@ func (b *Backend) ListParts(ctx context.Context, u backend.Upload, after int) ([
 	if err != nil {
 		return nil, false, err
 	}
-	var page struct {
-		XMLName     xml.Name `xml:"ListPartsResult"`
-		IsTruncated bool     `xml:"IsTruncated"`
-		Parts       []struct {
-			Number int    `xml:"PartNumber"`
-			ETag   string `xml:"ETag"`
-			CRC64  string `xml:"HashCrc64ecma"`
-			Size   int64  `xml:"Size"`
-		} `xml:"Part"`
-	}
-	if err := a.decode(&page); err != nil {
+	page, err := a.decodeParts()
+	if err != nil {
 		return nil, false, lost(ctx, opListParts, err)
 	}
 	// NextPartNumberMarker is set on the last page too, so only IsTruncated tells whether there is more.

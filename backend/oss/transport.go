@@ -2,8 +2,10 @@ package oss
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -14,6 +16,10 @@ const (
 	silenceTimeout = 2 * time.Minute  // all was written, and no answer begins; a Complete of 10,000 parts takes its time
 	idleTimeout    = 50 * time.Second // below the minute after which the service closes a connection itself
 )
+
+// copyBuffer is how much of a body is read and written at once, in bytes. More is no faster: the bytes that were just read and
+// hashed are then no longer in the processor's nearest cache when they are written.
+const copyBuffer = 32 << 10
 
 // NewHTTPClient returns a client made for uploads to one host, with a connection pool of its own. It keeps as many connections
 // as were in use at once, asks for no compression, does not follow redirects, uses the proxy of the environment (HTTPS_PROXY and
@@ -57,6 +63,31 @@ func (c *stallingConn) Write(p []byte) (int, error) {
 		err = e
 	}
 	return n, err
+}
+
+// copyBuffers are what bodies pass through. A transport that is left to itself makes one for each request.
+var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+
+// ReadFrom is how net/http hands over a body, where there is no TLS.
+func (c *stallingConn) ReadFrom(r io.Reader) (n int64, err error) {
+	buf := copyBuffers.Get().(*[copyBuffer]byte)
+	defer copyBuffers.Put(buf)
+	for {
+		read, err := r.Read(buf[:])
+		if read > 0 {
+			written, werr := c.Write(buf[:read])
+			n += int64(written)
+			if werr != nil {
+				return n, werr
+			}
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
 }
 
 func (c *stallingConn) Read(p []byte) (int, error) {
