@@ -10,7 +10,9 @@ import (
 var table = crc64.MakeTable(crc64.ECMA)
 
 // Update returns the checksum of some data followed by p, where crc is the checksum of that data (0 for none).
-func Update(crc uint64, p []byte) uint64 { return crc64.Update(crc, table, p) }
+func Update(crc uint64, p []byte) uint64 { return update(crc, p) }
+
+func updateTables(crc uint64, p []byte) uint64 { return crc64.Update(crc, table, p) }
 
 // Combine returns the checksum of two blocks in a row from the checksum a of the first and b of the second, which is
 // lenB bytes long. It panics if lenB is negative.

@@ -6,13 +6,6 @@ import (
 	"testing"
 )
 
-// The check value of CRC-64/XZ in the catalogue of parametrised CRC algorithms.
-func TestCheckValue(t *testing.T) {
-	if got, want := Update(0, []byte("123456789")), uint64(0x995dc9bbdf1939fa); got != want {
-		t.Errorf("Update(123456789) = %#x, want %#x", got, want)
-	}
-}
-
 func TestCombine(t *testing.T) {
 	data := make([]byte, 5000)
 	for i := range data {
@@ -51,14 +44,6 @@ func FuzzCombine(f *testing.F) {
 			t.Errorf("%#x, want %#x", got, want)
 		}
 	})
-}
-
-func BenchmarkUpdate(b *testing.B) {
-	p := make([]byte, 64<<10)
-	b.SetBytes(int64(len(p)))
-	for b.Loop() {
-		Update(1, p)
-	}
 }
 
 func BenchmarkCombine(b *testing.B) {
