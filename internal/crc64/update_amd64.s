@@ -115,6 +115,74 @@ fourToOne:
 finish:
 	JMP  ·finish<>(SB)
 
+// FOLDZMM does what FOLD does with the four blocks of a register of 512 bits at once, with the constants in Z15. $0x96 is the
+// sum of three bits. next may be in memory; nothing wants it aligned.
+#define FOLDZMM(acc, next, t) \
+	VPCLMULQDQ $0x00, Z15, acc, t \
+	VPCLMULQDQ $0x11, Z15, acc, acc \
+	VPTERNLOGQ $0x96, next, t, acc
+
+// func updateVPCLMULQDQ(crc uint64, p []byte) uint64
+// p has 256 bytes or more.
+TEXT ·updateVPCLMULQDQ(SB), NOSPLIT, $0-40
+	MOVQ crc+0(FP), AX
+	MOVQ p_base+8(FP), SI
+	MOVQ p_len+16(FP), CX
+	NOTQ AX
+	VMOVQ AX, X14 // the rest of Z14 becomes zero
+
+	VPXORQ (SI), Z14, Z4
+	VMOVDQU64 64(SI), Z5
+	VMOVDQU64 128(SI), Z6
+	VMOVDQU64 192(SI), Z7
+	ADDQ $256, SI
+	SUBQ $256, CX
+	CMPQ CX, $256
+	JB   fourToOne
+	VBROADCASTI32X4 FOLD2048, Z15
+
+loop:
+	FOLDZMM(Z4, 0(SI), Z8)
+	FOLDZMM(Z5, 64(SI), Z9)
+	FOLDZMM(Z6, 128(SI), Z10)
+	FOLDZMM(Z7, 192(SI), Z11)
+	ADDQ $256, SI
+	SUBQ $256, CX
+	CMPQ CX, $256
+	JAE  loop
+
+fourToOne:
+	VBROADCASTI32X4 FOLD1536, Z15
+	FOLDZMM(Z4, Z7, Z8)
+	VBROADCASTI32X4 FOLD1024, Z15
+	FOLDZMM(Z5, Z4, Z9)
+	VBROADCASTI32X4 FOLD512, Z15
+	FOLDZMM(Z6, Z5, Z10)
+	VMOVDQA64 Z6, Z7
+	CMPQ CX, $64
+	JB   lanes
+
+one:
+	FOLDZMM(Z7, 0(SI), Z8)
+	ADDQ $64, SI
+	SUBQ $64, CX
+	CMPQ CX, $64
+	JAE  one
+
+lanes:
+	// The four blocks of Z7 onto its last one, each by its own distance. The constants of the last are zero, so it is added
+	// apart, in the place of the first, that has been used by then.
+	VMOVDQU64 FOLD384, Z15
+	VEXTRACTI32X4 $3, Z7, X12
+	FOLDZMM(Z7, Z12, Z8)
+	VEXTRACTI64X4 $1, Z7, Y8
+	VPXOR Y8, Y7, Y7
+	VEXTRACTI128 $1, Y7, X8
+	VPXOR X8, X7, X7
+	// The instructions of finish are slow as long as the upper parts of the registers are in use.
+	VZEROUPPER
+	JMP ·finish<>(SB)
+
 // finish folds what is left, reduces and returns from the function that jumped to it, which had the same arguments. On entry
 // X7 and SI are as above, CX is below 64, and the 16 bytes before SI belong to p.
 TEXT ·finish<>(SB), NOSPLIT|NOFRAME, $0-40
