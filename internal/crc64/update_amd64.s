@@ -15,8 +15,8 @@
 	MOVOA acc, t \
 	PCLMULQDQ $0x00, X15, t \
 	PCLMULQDQ $0x11, X15, acc \
-	PXOR t, acc \
-	PXOR next, acc
+	PXOR next, t \
+	PXOR t, acc
 
 // FOLDMEM does the same with a block in memory. PXOR would want it aligned.
 #define FOLDMEM(acc, off, t, u) \

@@ -14,8 +14,8 @@
 #define FOLD(acc, next, t) \
 	VPMULL  acc.D1, V31.D1, t.Q1 \
 	VPMULL2 acc.D2, V31.D2, acc.Q1 \
-	VEOR    t.B16, acc.B16, acc.B16 \
-	VEOR    next.B16, acc.B16, acc.B16
+	VEOR    next.B16, t.B16, t.B16 \
+	VEOR    t.B16, acc.B16, acc.B16
 
 // LOAD loads constants; it spoils R3.
 #define LOAD(constants, v) \

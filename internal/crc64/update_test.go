@@ -44,18 +44,33 @@ func fill(r *rand.Rand, p []byte) {
 	}
 }
 
-// The check value of CRC-64/XZ in the catalogue of parametrised CRC algorithms; then others that have been computed with xz,
-// whose blocks end in this checksum.
+// The first is the check value of CRC-64/XZ in the catalogue of parametrised CRC algorithms. The others have been computed by
+// xz, whose blocks end in this checksum.
 func TestVectors(t *testing.T) {
+	var numbers, everyByte []byte
+	for i := range 1000 {
+		numbers = fmt.Appendln(numbers, i+1)
+	}
+	for i := range 1024 {
+		everyByte = append(everyByte, byte(i))
+	}
 	for _, v := range []struct {
-		data string
+		data []byte
 		want uint64
 	}{
-		{"", 0},
-		{"123456789", 0x995dc9bbdf1939fa},
+		{nil, 0},
+		{[]byte("123456789"), 0x995dc9bbdf1939fa},
+		{[]byte("a"), 0x330284772e652b05},
+		{numbers, 0x72bb9d4dbfd06137},
+		{everyByte, 0xd51fb58dc789c400},
 	} {
-		if got := Update(0, []byte(v.data)); got != v.want {
-			t.Errorf("Update(%.20q) = %#016x, want %#016x", v.data, got, v.want)
+		for _, impl := range all() {
+			if len(v.data) < impl.least {
+				continue
+			}
+			if got := impl.update(0, v.data); got != v.want {
+				t.Errorf("%s of %.20q: %#016x, want %#016x", impl.name, v.data, got, v.want)
+			}
 		}
 	}
 }
@@ -97,6 +112,16 @@ func TestSplit(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A buffer on the stack of the caller stays there.
+func TestNoAllocation(t *testing.T) {
+	if n := testing.AllocsPerRun(10, func() {
+		var p [1024]byte
+		Update(0, p[:])
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 
