@@ -3,15 +3,10 @@ package crc64
 import (
 	"bytes"
 	"hash/crc64"
+	"math"
+	"strconv"
 	"testing"
 )
-
-// The check value of CRC-64/XZ in the catalogue of parametrised CRC algorithms.
-func TestCheckValue(t *testing.T) {
-	if got, want := Update(0, []byte("123456789")), uint64(0x995dc9bbdf1939fa); got != want {
-		t.Errorf("Update(123456789) = %#x, want %#x", got, want)
-	}
-}
 
 func TestCombine(t *testing.T) {
 	data := make([]byte, 5000)
@@ -43,6 +38,47 @@ func TestCombineLong(t *testing.T) {
 	}
 }
 
+// slowMultiply is a·b modulo the polynomial, term by term.
+func slowMultiply(a, b uint64) (product uint64) {
+	for bit := 63; bit >= 0; bit-- {
+		if a>>bit&1 != 0 {
+			product ^= b
+		}
+		if b&1 != 0 {
+			b = b>>1 ^ crc64.ECMA
+		} else {
+			b >>= 1
+		}
+	}
+	return product
+}
+
+// Lengths of all magnitudes, against squaring and multiplying.
+func TestCombineAnyLength(t *testing.T) {
+	r := random(t)
+	for range 2000 {
+		a, b, n := r.Uint64(), r.Uint64(), r.Int64()>>r.IntN(63)
+		want := a
+		for power, rest := uint64(one>>8), n; rest != 0; power, rest = slowMultiply(power, power), rest>>1 {
+			if rest&1 != 0 {
+				want = slowMultiply(want, power)
+			}
+		}
+		if got := Combine(a, b, n); got != want^b {
+			t.Errorf("Combine(%#x, %#x, %d) = %#x, want %#x", a, b, n, got, want^b)
+		}
+	}
+}
+
+func TestCombineNegative(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	Combine(1, 2, -1)
+}
+
 func FuzzCombine(f *testing.F) {
 	f.Add([]byte("a"), []byte("bc"))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
@@ -53,16 +89,13 @@ func FuzzCombine(f *testing.F) {
 	})
 }
 
-func BenchmarkUpdate(b *testing.B) {
-	p := make([]byte, 64<<10)
-	b.SetBytes(int64(len(p)))
-	for b.Loop() {
-		Update(1, p)
-	}
-}
-
 func BenchmarkCombine(b *testing.B) {
-	for b.Loop() {
-		Combine(0x123456789abcdef, 0xfedcba987654321, 8<<20)
+	for _, length := range []int64{100 << 10, 8 << 20, math.MaxInt64} {
+		b.Run(strconv.FormatInt(length, 10), func(b *testing.B) {
+			crc := uint64(0x123456789abcdef)
+			for b.Loop() {
+				crc = Combine(crc, 0xfedcba987654321, length)
+			}
+		})
 	}
 }

@@ -1,0 +1,15 @@
+package crc64
+
+import "golang.org/x/sys/cpu"
+
+//go:noescape
+func updatePMULL(crc uint64, p []byte) uint64
+
+var hasPMULL = cpu.ARM64.HasPMULL
+
+func update(crc uint64, p []byte) uint64 {
+	if hasPMULL && len(p) >= 16 {
+		return updatePMULL(crc, p)
+	}
+	return updateTables(crc, p)
+}
