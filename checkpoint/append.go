@@ -25,11 +25,12 @@ func (f *File) Append(ctx context.Context, id string, at int, rec []byte) error 
 		if err := f.makeDir(); err != nil {
 			return fmt.Errorf("checkpoint: append: %w; %s", err, f.remedy(err))
 		}
-	} else if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return ErrConflict
 	}
 	leave, err := f.enter(ctx)
 	if err != nil {
+		if _, e := os.Lstat(path); at != 0 && ctx.Err() == nil && errors.Is(e, fs.ErrNotExist) {
+			return ErrConflict
+		}
 		return fmt.Errorf("checkpoint: append to %s: %w", path, err)
 	}
 	return also(f.append(ctx, path, id, at, rec), leave())
@@ -37,7 +38,7 @@ func (f *File) Append(ctx context.Context, id string, at int, rec []byte) error 
 
 // append is Append inside the guard.
 func (f *File) append(ctx context.Context, path, id string, at int, rec []byte) (err error) {
-	file, err := openLog(path, at)
+	file, size, err := openLog(path, at)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrConflict) {
 		return ErrConflict
 	}
@@ -51,7 +52,7 @@ func (f *File) append(ctx context.Context, path, id string, at int, rec []byte) 
 		}
 	}()
 
-	t, err := f.tail(ctx, file, path, id)
+	t, err := f.tail(ctx, file, size, path, id)
 	if err != nil {
 		return err
 	}
@@ -76,28 +77,25 @@ func (f *File) append(ctx context.Context, path, id string, at int, rec []byte) 
 	return nil
 }
 
-// openLog opens a log to append to it, and makes it for the first record.
-func openLog(path string, at int) (*os.File, error) {
-	flag := os.O_RDWR
+// openLog opens a log of so many bytes to append to it, and makes it for the first record.
+func openLog(path string, at int) (file *os.File, size int64, err error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && at == 0:
-		flag |= os.O_CREATE | os.O_EXCL
+		file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		return file, 0, err
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	case !info.Mode().IsRegular():
-		return nil, ErrConflict // damage, which Load repairs
+		return nil, 0, ErrConflict // damage, which Load repairs
 	}
-	return os.OpenFile(path, flag, 0o600)
+	file, err = os.OpenFile(path, os.O_RDWR, 0)
+	return file, info.Size(), err
 }
 
-// tail says where the log ends and how many records it has, and cuts a torn end off.
-func (f *File) tail(ctx context.Context, file *os.File, path, id string) (tail, error) {
-	info, err := file.Stat()
-	if err != nil {
-		return tail{}, fmt.Errorf("checkpoint: append: %w", err)
-	}
-	if t, ok := f.tails[id]; ok && t.size == info.Size() {
+// tail says where a log of size bytes ends and how many records it has, and cuts a torn end off.
+func (f *File) tail(ctx context.Context, file *os.File, size int64, path, id string) (tail, error) {
+	if t, ok := f.tails[id]; ok && t.size == size {
 		var end [lineOverhead]byte
 		if _, err := file.ReadAt(end[:], t.size-lineOverhead); err != nil {
 			return tail{}, fmt.Errorf("checkpoint: append: %w", err)
@@ -114,7 +112,7 @@ func (f *File) tail(ctx context.Context, file *os.File, path, id string) (tail, 
 	if s.damage != "" {
 		return tail{}, ErrConflict
 	}
-	if s.end < info.Size() {
+	if s.end < size {
 		if err := file.Truncate(s.end); err != nil {
 			return tail{}, fmt.Errorf("checkpoint: append: cut off a torn end: %w; %s", err, f.remedy(err))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -55,18 +56,18 @@ func (p *pass) read(ctx context.Context) error {
 	p.meter.planned(p.version.size, len(p.slots), len(p.slots)-len(p.send)-len(compare), stored, reused)
 
 	p.meter.change(func(m *Progress) { m.Verifying = true })
-	err := p.each(ctx, compare, p.compare)
+	err := p.each(ctx, p.readers(), compare, p.compare)
 	p.meter.change(func(m *Progress) { m.Verifying = false })
 	if err != nil {
 		return err
 	}
-	if err := p.each(ctx, p.send, p.sendPart); err != nil {
+	if err := p.each(ctx, p.opts.Concurrency, p.send, p.sendPart); err != nil {
 		return err
 	}
 
 	// What was read while a write might have left the time stamps as they were is read a second time, now that all is
 	// sent. Bytes that are the same both times were so at the moment between, whatever the stamps say.
-	return p.each(ctx, p.racy, func(ctx context.Context, s slot) error {
+	return p.each(ctx, p.readers(), p.racy, func(ctx context.Context, s slot) error {
 		crc, err := p.sum(ctx, s.offset, s.size)
 		if err == nil && crc != *p.parts[s.number].crc.uint64 {
 			err = errMoved
@@ -199,15 +200,23 @@ func differs(obj backend.Object, whole record) string {
 	return ""
 }
 
-// each calls do for all slots, as many at once as the options say, until one fails, and waits for those under way. The error
-// is that of the first that failed.
-func (r *run) each(ctx context.Context, slots []slot, do func(context.Context, slot) error) error {
+// readers is how many parts are read at once, when nothing is sent: on all processors, unless one thing at a time was asked for.
+func (r *run) readers() int {
+	if r.opts.Concurrency == 1 {
+		return 1
+	}
+	return max(r.opts.Concurrency, runtime.GOMAXPROCS(0))
+}
+
+// each calls do for all slots, so many at once, until one fails, and waits for those under way. The error is that of the first that
+// failed.
+func (r *run) each(ctx context.Context, workers int, slots []slot, do func(context.Context, slot) error) error {
 	outer := ctx
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	queue := make(chan slot)
 	var wg sync.WaitGroup
-	for range min(r.opts.Concurrency, len(slots)) {
+	for range min(workers, len(slots)) {
 		wg.Go(func() {
 			for s := range queue {
 				if err := do(ctx, s); err != nil {

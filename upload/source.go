@@ -220,7 +220,7 @@ func (r *run) readWhole(ctx context.Context) (*record, error) {
 	}
 	slots := plan(version.size, DefaultPartSize)
 	sums := make([]uint64, len(slots))
-	err = r.each(ctx, slots, func(ctx context.Context, s slot) (err error) {
+	err = r.each(ctx, r.readers(), slots, func(ctx context.Context, s slot) (err error) {
 		sums[s.number-1], err = r.sum(ctx, s.offset, s.size)
 		return err
 	})

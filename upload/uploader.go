@@ -29,7 +29,8 @@ const (
 
 // Options are shared by the uploads of an [Uploader]. Nil and the zero value are good defaults.
 type Options struct {
-	// Concurrency is how many parts of an upload are sent, or read for comparison, at once. 0 is DefaultConcurrency.
+	// Concurrency is how many parts of an upload are sent at once. 0 is DefaultConcurrency. While nothing is sent, parts are read for
+	// comparison on all processors (GOMAXPROCS), unless Concurrency is 1, which does one thing at a time.
 	Concurrency int
 
 	// Threshold in bytes: a smaller source is sent as one Put, where the store has it. 0 is DefaultThreshold; a negative
