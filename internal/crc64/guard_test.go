@@ -32,7 +32,7 @@ func TestGuardPages(t *testing.T) {
 	for _, impl := range all() {
 		t.Run(impl.name, func(t *testing.T) {
 			debug.SetPanicOnFault(true) // a subtest is a goroutine of its own
-			for length := impl.least; length <= page; length++ {
+			for length := impl.least; length <= 1100; length++ {
 				for place, p := range map[string][]byte{"start": readable[:length], "end": readable[page-length:]} {
 					func() {
 						defer func() {

@@ -185,7 +185,7 @@ lanes:
 
 // finish folds what is left, reduces and returns from the function that jumped to it, which had the same arguments. On entry
 // X7 and SI are as above, CX is below 64, and the 16 bytes before SI belong to p.
-TEXT ·finish<>(SB), NOSPLIT|NOFRAME, $0-40
+TEXT ·finish<>(SB), NOSPLIT, $0-40
 	MOVOU FOLD128, X15
 	CMPQ CX, $16
 	JB   tail

@@ -2,6 +2,8 @@ package crc64
 
 import "golang.org/x/sys/cpu"
 
+// updatePMULL is update for 16 bytes or more.
+//
 //go:noescape
 func updatePMULL(crc uint64, p []byte) uint64
 

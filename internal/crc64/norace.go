@@ -1,0 +1,5 @@
+//go:build !race
+
+package crc64
+
+func reads([]byte) {}
