@@ -51,15 +51,37 @@ func NewHTTPClient() *http.Client {
 }
 
 // stallingConn fails when nothing moves any more. net/http has no such limit while it sends a body.
-type stallingConn struct{ net.Conn }
+type stallingConn struct {
+	net.Conn
+	writing, reading limit
+}
+
+// limit is a time limit that starts anew with all that moves.
+type limit struct {
+	mu  sync.Mutex
+	set time.Time // when it was set last
+}
+
+// renew sets the limit to so long from now. A limit that was set less than a hundredth of that ago stays, since setting one costs a
+// tenth of what sending 32 KiB does.
+func (l *limit) renew(set func(time.Time) error, timeout time.Duration) error {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.set) < timeout/100 {
+		return nil
+	}
+	l.set = now
+	return set(now.Add(timeout))
+}
 
 func (c *stallingConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
+	if err := c.writing.renew(c.SetWriteDeadline, stallTimeout); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Write(p)
 	// The reader waits for the answer during all of a long upload, so its time starts anew with all that is sent.
-	if e := c.SetReadDeadline(time.Now().Add(silenceTimeout)); err == nil && e != nil {
+	if e := c.reading.renew(c.SetReadDeadline, silenceTimeout); err == nil && e != nil {
 		err = e
 	}
 	return n, err
@@ -91,7 +113,7 @@ func (c *stallingConn) ReadFrom(r io.Reader) (n int64, err error) {
 }
 
 func (c *stallingConn) Read(p []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(silenceTimeout)); err != nil {
+	if err := c.reading.renew(c.SetReadDeadline, silenceTimeout); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(p)
