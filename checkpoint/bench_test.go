@@ -12,10 +12,13 @@ func partRecord(n int) []byte {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	for name, store := range map[string]Store{"File": newFile(b, ""), "Memory": &Memory{}} {
+	for name, open := range map[string]func() Store{
+		"File":   func() Store { return newFile(b, "") },
+		"Memory": func() Store { return &Memory{} },
+	} {
 		b.Run(name, func(b *testing.B) {
+			store, rec, at := open(), partRecord(1), 0
 			b.ReportAllocs()
-			rec, at := partRecord(1), 0
 			for b.Loop() {
 				if err := store.Append(b.Context(), "id", at, rec); err != nil {
 					b.Fatal(err)

@@ -16,9 +16,9 @@ type history struct {
 type session struct {
 	backend.Upload
 	partSize   int64
-	request    string         // digest of its attributes; empty if not known
+	request    string        // digest of its attributes; empty if not known
 	parts      map[int]known // the latest of each number
-	completing *record        // nil if Complete was never begun
+	completing *record       // nil if Complete was never begun
 	gone       bool
 	abandoned  bool // a later intent took its place
 	fresh      bool // just begun by this call: the store has nothing of it

@@ -29,7 +29,11 @@ type Config struct {
 	AccessKeySecret string `json:"-"`
 	SessionToken    string `json:"-"` // of temporary credentials; empty for others
 
-	// HTTPClient replaces the client of [NewHTTPClient].
+	// HTTPClient replaces the client of [NewHTTPClient]. Change one of those rather than make another. If you bring your own, it
+	// needs a Transport of its own with MaxIdleConnsPerHost of at least the parts that are sent at once
+	// (net/http's default is 2, and throws the other connections away after each part), MaxConnsPerHost and Client.Timeout left
+	// at 0 (a part may take long), CheckRedirect returning http.ErrUseLastResponse, and limits of its own on silence, which
+	// net/http has none of while it sends.
 	HTTPClient *http.Client `json:"-"`
 }
 

@@ -64,7 +64,8 @@ type Options struct {
 //
 // Make a client of your own with sdk.EnableCRC(false), as [Open] does. The SDK's CRC, which is on by default, has a data race:
 // where the server answers before it has read the whole body, or the context ends, the SDK reads the sum while the transport
-// still writes it. The engine verifies every part by a CRC of its own.
+// still writes it. The engine verifies every part by a CRC of its own, which also takes a tenth of the SDK's time or less: the SDK's
+// computes half a second for each GiB.
 //
 // The SDK's own retry setting has no effect (nothing in the SDK reads it), its MD5 and CRC settings are honoured, its rate
 // limit too. A client that follows redirects should be told not to (sdk.RedirectEnabled(false)).
