@@ -34,7 +34,11 @@ func (b *Backend) Stat(ctx context.Context, key string) (backend.Object, error) 
 		return backend.Object{}, err
 	}
 	text, err := b.root.ReadFile(sumName(key, info))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		if now, lerr := b.root.Lstat(key); lerr == nil && sumName(key, now) != sumName(key, info) {
+			return b.Stat(ctx, key) // it was replaced meanwhile, and its CRC-64 removed
+		}
+	} else if err != nil {
 		return backend.Object{}, sorted(err)
 	}
 	crc, err := strconv.ParseUint(string(text), 16, 64)

@@ -1,7 +1,6 @@
 package dir
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -227,26 +226,28 @@ type token struct {
 func (b *Backend) token(id string) (token, error) {
 	folder := path.Join(uploads, id)
 	for {
-		name := open
-		if _, err := b.root.Lstat(path.Join(folder, name)); errors.Is(err, fs.ErrNotExist) {
-			entries, err := fs.ReadDir(b.root.FS(), folder)
-			i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return e.Name() == open || strings.HasPrefix(e.Name(), decided) })
-			if err != nil || i < 0 {
-				return token{}, cmp.Or(err, fs.ErrNotExist)
-			}
-			name = entries[i].Name()
+		if t, err := b.readToken(folder, open); !errors.Is(err, fs.ErrNotExist) {
+			return t, err
 		}
-		info, err := b.root.Lstat(path.Join(folder, name))
-		var key []byte
-		if err == nil {
-			key, err = b.root.ReadFile(path.Join(folder, name))
-		}
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // it was just renamed, or removed
-		case err != nil:
+		entries, err := fs.ReadDir(b.root.FS(), folder)
+		if err != nil {
 			return token{}, err
-		default:
-			return token{name, string(key), info.ModTime()}, nil
 		}
+		i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return e.Name() == open || strings.HasPrefix(e.Name(), decided) })
+		if i < 0 { // or it was opened again while the folder was read, which may then show neither of the names
+			return b.readToken(folder, open)
+		}
+		if t, err := b.readToken(folder, entries[i].Name()); !errors.Is(err, fs.ErrNotExist) {
+			return t, err
+		} // else it was just renamed, or removed
 	}
+}
+
+func (b *Backend) readToken(folder, name string) (token, error) {
+	info, err := b.root.Lstat(path.Join(folder, name))
+	if err != nil {
+		return token{}, err
+	}
+	key, err := b.root.ReadFile(path.Join(folder, name))
+	return token{name, string(key), info.ModTime()}, err
 }
