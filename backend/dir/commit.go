@@ -45,8 +45,8 @@ func (b *Backend) find(ctx context.Context, u backend.Upload) (string, error) {
 		return "", err
 	}
 	gone := fmt.Errorf("upload %.40q of %.80q: %w", u.ID, u.Key, backend.ErrNoSuchUpload)
-	if len(u.ID) != len(rand.Text()) || strings.Trim(u.ID, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
-		return "", gone // not of our making, so not to be used as a name
+	if u.ID == "" || len(u.ID) > maxElement || strings.Trim(u.ID, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+		return "", gone // not of rand.Text, whose length may grow, so not to be used as a name
 	}
 	folder := path.Join(uploads, u.ID)
 	for range 100 { // twice is the rule; more often only if others end it and are refused, again and again

@@ -169,6 +169,33 @@ func TestDamage(t *testing.T) {
 	if listed, _, err := b.ListParts(t.Context(), u, 0); err == nil {
 		t.Errorf("%+v", listed)
 	}
+
+	// Nor can it be replaced; what was sent then does not stay.
+	if p, err := b.UploadPart(t.Context(), u, 1, bytes.NewReader([]byte("part")), 4); err == nil {
+		t.Errorf("%+v", p)
+	}
+	if left, err := filepath.Glob(filepath.Join(uploads, u.ID, "part.*")); len(left) > 0 || err != nil {
+		t.Errorf("left is %v, %v", left, err)
+	}
+}
+
+// An ID of another length may be of a process whose Go makes longer ones.
+func TestLengthOfID(t *testing.T) {
+	root := t.TempDir()
+	b := newBackend(t, root)
+	u, err := b.Create(t.Context(), "a", backend.Attributes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	uploads := filepath.Join(root, ".tidemark", "uploads")
+	longer := u.ID + "LONGER"
+	if err := os.Rename(filepath.Join(uploads, u.ID), filepath.Join(uploads, longer)); err != nil {
+		t.Fatal(err)
+	}
+	u.ID = longer
+	if _, _, err := b.ListParts(t.Context(), u, 0); err != nil {
+		t.Error(err)
+	}
 }
 
 // New removes what dead processes left, once it is old, and no upload.

@@ -94,6 +94,9 @@ func (b *Backend) UploadPart(ctx context.Context, u backend.Upload, number int, 
 	if err == nil {
 		err = sorted(b.root.Rename(draft, name))
 	}
+	if err != nil {
+		b.root.Remove(draft) // the upload may go on for long
+	}
 	if err = b.explain(u, err); errors.Is(err, backend.ErrNoSuchUpload) {
 		// It ended meanwhile, and its folder is being removed: what came too late goes as well.
 		b.root.Remove(name)
