@@ -94,7 +94,8 @@ func (b *Backend) prepare() error {
 			return err
 		}
 	}
-	if err := b.probe(); err != nil {
+	now, err := b.probe()
+	if err != nil {
 		return err
 	}
 	folders, err := fs.ReadDir(b.root.FS(), uploads)
@@ -103,7 +104,7 @@ func (b *Backend) prepare() error {
 	}
 	for _, f := range folders {
 		info, err := f.Info()
-		if err != nil || time.Since(info.ModTime()) < staleAfter {
+		if err != nil || now.Sub(info.ModTime()) < staleAfter {
 			continue // or it is gone
 		}
 		if _, err := b.token(f.Name()); errors.Is(err, fs.ErrNotExist) || !f.IsDir() {
@@ -115,11 +116,12 @@ func (b *Backend) prepare() error {
 	return nil
 }
 
-// probe finds out whether the file system looks at upper and lower case, and at how a letter with an accent is composed.
-func (b *Backend) probe() (err error) {
+// probe finds out whether the file system looks at upper and lower case, and at how a letter with an accent is composed. It returns
+// the time by the file system's clock, which on a NAS is not ours.
+func (b *Backend) probe() (now time.Time, err error) {
 	name := path.Join(uploads, "probe-\u00e9-"+rand.Text())
 	if err := b.root.WriteFile(name, nil, 0o600); err != nil {
-		return err
+		return now, err
 	}
 	defer func() { err = errors.Join(err, b.root.Remove(name)) }()
 	for _, other := range []string{strings.ToLower(name), strings.ReplaceAll(name, "\u00e9", "e\u0301")} {
@@ -127,5 +129,9 @@ func (b *Backend) probe() (err error) {
 			b.folds = true
 		}
 	}
-	return nil
+	info, err := b.root.Lstat(name)
+	if err != nil {
+		return now, err
+	}
+	return info.ModTime(), nil
 }

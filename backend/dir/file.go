@@ -111,7 +111,7 @@ func sorted(err error) error {
 	switch {
 	case is(fs.ErrPermission, syscall.EROFS):
 		return fmt.Errorf("%w: %w", backend.ErrDenied, err)
-	case is(syscall.ENAMETOOLONG, syscall.ENOTDIR, syscall.EISDIR, syscall.EILSEQ):
+	case is(syscall.ENAMETOOLONG, syscall.ENOTDIR, syscall.EISDIR, syscall.EILSEQ, syscall.EXDEV):
 		return fmt.Errorf("%w: %w", backend.ErrInvalid, err)
 	}
 	return err
