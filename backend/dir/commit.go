@@ -28,6 +28,10 @@ import (
 // and then knows that the upload is gone. If step 3 is refused, object.X becomes refused.X, and the token `key` again.
 //
 // Under IfAbsent the token is `publish-if-absent.X`, and step 3 is a hard link, which is refused if something is there.
+//
+// The names that a step changed are synced before the next one, and the upload's folder once more before it is removed and before a
+// refusal is answered. So a power cut takes nothing back that was answered: an upload that was completed, refused or aborted is not found
+// decided again, when the object may be a newer one. This counts on no order in which a file system keeps what was not synced.
 const (
 	open     = "key"
 	decided  = "publish" // the prefix of both that follow
@@ -115,17 +119,24 @@ func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backen
 	if err == nil {
 		err = b.root.Rename(path.Join(folder, open), path.Join(folder, token))
 	}
-	if err != nil {
-		err = b.explain(u, sorted(err)) // before its files are removed: on a NAS, what fails may have been done
-		b.root.Remove(assembled)
-		b.root.Remove(folder) // if it is empty, since the upload is gone
-		return backend.Object{}, err
+	if err != nil { // which a NAS that is asked twice also says of what it did the first time
+		there, lerr := b.first(path.Join(folder, token))
+		if lerr != nil {
+			return backend.Object{}, fmt.Errorf("%v; whether it was done is not known: %w", err, lerr)
+		}
+		if there == "" {
+			err = b.explain(u, sorted(err))
+			b.root.Remove(assembled)
+			b.root.Remove(folder) // if it is empty, since the upload is gone
+			return backend.Object{}, err
+		}
 	}
-	if err = b.sync(folder); err == nil {
+	if err = b.settle(folder); err == nil {
 		err = b.conclude(folder, token, u.Key)
 	}
-	if errors.Is(err, errOvertaken) || errors.Is(err, fs.ErrNotExist) {
-		if now, lerr := b.root.Lstat(u.Key); lerr == nil && os.SameFile(now, info) {
+	if errors.Is(err, errOvertaken) {
+		// By its time, which no other object of this key and size has: the inode may be another file's by now.
+		if now, lerr := b.root.Lstat(u.Key); lerr == nil && sumName(u.Key, now) == sum {
 			err = nil // it was our object that they published
 		}
 	}
@@ -171,48 +182,84 @@ func (b *Backend) assemble(ctx context.Context, f *os.File, folder string, parts
 	return whole, nil
 }
 
-// conclude publishes what a token decided, and removes the folder. An error that is a sentinel says that nothing was published,
-// and that the upload is open again; errOvertaken that somebody else did the one or the other.
+// conclude publishes what a token decided, and removes the folder. It returns nil also if others published it. An error that is a
+// sentinel says that nothing was published, and that the upload is open again; errOvertaken that somebody else did the one or the other.
 func (b *Backend) conclude(folder, token, key string) error {
 	x := token[strings.LastIndexByte(token, '.')+1:]
 	from, refused, name := path.Join(folder, object+x), path.Join(folder, "refused."+x), path.Join(folder, token)
-	err := b.publish(from, key, strings.HasPrefix(token, ifAbsent))
-	switch {
-	case err == nil:
-	case errors.Is(err, backend.ErrExists) && b.same(from, key): // a hard link that somebody made before us
-	case errors.Is(err, fs.ErrNotExist):
-		if b.is(from) {
-			return fmt.Errorf("publish %q: %v", key, err) // another program removed its folder
-		}
-		if b.is(refused) {
-			return cmp.Or(b.root.Rename(name, path.Join(folder, open)), errOvertaken)
-		}
-		if b.is(name) { // neither the object nor its refusal: it was published
-			return cmp.Or(b.root.RemoveAll(folder), errOvertaken)
-		}
-		return errOvertaken
-	case !noEffect(err):
-		return err
-	default:
-		undo := b.root.Rename(from, refused)
-		if undo == nil {
-			undo = b.root.Rename(name, path.Join(folder, open))
-		}
-		if errors.Is(undo, fs.ErrNotExist) {
+	if err := b.publish(from, key, strings.HasPrefix(token, ifAbsent)); err != nil {
+		there, lerr := b.first(from, refused, name)
+		switch {
+		case lerr != nil:
+			return lerr
+		case there == from && noEffect(err):
+			return b.refuse(folder, token, from, refused, err)
+		case there == from:
+			return err
+		case there == refused: // by somebody who may have died
+			return cmp.Or(b.reopen(folder, token, refused), errOvertaken)
+		case there == "":
 			return errOvertaken
 		}
-		if undo != nil {
-			return fmt.Errorf("go back after %v: %w", err, undo)
-		}
-		b.root.Remove(refused)
-		return err
+		// The token alone, without the object or its refusal: somebody published it, and may have died before it was durable.
 	}
 	if err := b.sync(above(key)...); err != nil {
 		return fmt.Errorf("%q is published, but may not be durable: %w", key, err)
 	}
-	b.root.Remove(from)
+	err := b.root.Remove(from) // under IfAbsent it is a second link; while it is there, the next one publishes it again
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = b.settle(folder)
+	}
+	if err != nil {
+		return fmt.Errorf("%q is published, but its upload may be found once more: %w", key, err)
+	}
 	b.root.RemoveAll(folder) // what stays belongs to no upload any more, and New removes it one day
 	return nil
+}
+
+// refuse opens a decided upload again, because of why, which it returns.
+func (b *Backend) refuse(folder, token, from, refused string, why error) error {
+	err := b.root.Rename(from, refused)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errOvertaken
+	}
+	if err == nil {
+		err = b.reopen(folder, token, refused)
+	}
+	if err != nil {
+		return fmt.Errorf("go back after %v: %w", why, err)
+	}
+	return why
+}
+
+// reopen gives a refused upload its token back, unless somebody else did.
+func (b *Backend) reopen(folder, token, refused string) error {
+	err := b.root.Rename(path.Join(folder, token), path.Join(folder, open))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = b.settle(folder)
+	}
+	if err == nil {
+		b.root.Remove(refused) // else it is removed with its folder
+	}
+	return err
+}
+
+// settle syncs an upload's folder. One that is gone needs no sync: who removed it had done so before.
+func (b *Backend) settle(folder string) error {
+	if err := b.sync(folder); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// first returns the first of the names that is there, "" if none is.
+func (b *Backend) first(names ...string) (string, error) {
+	for _, name := range names {
+		if _, err := b.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			return name, err
+		}
+	}
+	return "", nil
 }
 
 // publish makes the file from the object key, in one step.
@@ -225,6 +272,8 @@ func (b *Backend) publish(from, key string, absent bool) error {
 	}
 	err := b.root.Link(from, key)
 	switch {
+	case errors.Is(err, fs.ErrExist) && b.same(from, key):
+		return nil // somebody else did it, or a NAS that was asked twice
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%q: %w", key, backend.ErrExists)
 	case unlinkable(err):

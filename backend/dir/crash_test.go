@@ -146,6 +146,9 @@ func TestDeadInComplete(t *testing.T) {
 						t.Errorf("Stat: %+v, %v", o, err)
 					}
 				}
+				if left, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(folder), "refused.*")); len(left) > 0 || err != nil {
+					t.Errorf("the object that was refused is still there: %v, %v", left, err)
+				}
 				if _, err := b.root.Lstat(folder); !c.open && !os.IsNotExist(err) {
 					t.Errorf("the upload's folder is still there: %v", err)
 				}

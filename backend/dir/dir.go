@@ -49,7 +49,8 @@ const staleAfter = 24 * time.Hour
 type Backend struct {
 	root     *os.Root // nothing outside of it is reached, whatever keys and symbolic links say
 	location string
-	folds    bool // the file system takes different names for one
+	folds    bool                 // the file system takes different names for one
+	flush    func(*os.File) error // (*os.File).Sync; tests see here what a power cut leaves
 }
 
 var (
@@ -71,7 +72,7 @@ func New(root string) (*Backend, error) {
 		return nil, err
 	}
 	location := url.URL{Scheme: "dir", OmitHost: true, Path: "/" + strings.TrimPrefix(filepath.ToSlash(abs), "/")}
-	b := &Backend{location: location.String()}
+	b := &Backend{location: location.String(), flush: (*os.File).Sync}
 	if b.root, err = os.OpenRoot(abs); err != nil {
 		return nil, err
 	}
@@ -93,6 +94,9 @@ func (b *Backend) prepare() error {
 		if err := b.root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
+	}
+	if err := b.sync(".", own); err != nil {
+		return err
 	}
 	now, err := b.probe()
 	if err != nil {

@@ -31,7 +31,7 @@ func (b *Backend) create(name string, write func(*os.File) error) (err error) {
 		f.Close()
 		return err
 	}
-	if err := f.Sync(); err != nil {
+	if err := b.flush(f); err != nil {
 		f.Close()
 		return err
 	}
@@ -69,17 +69,17 @@ func (r *reader) Read(p []byte) (n int, err error) {
 	return n, r.err
 }
 
-// sync makes the names in folders durable.
-func (b *Backend) sync(folders ...string) error {
+// sync makes the names in folders durable, and the time of a file.
+func (b *Backend) sync(names ...string) error {
 	if runtime.GOOS == "windows" {
 		return nil // a folder cannot be opened for that; NTFS journals names
 	}
-	for _, folder := range folders {
-		d, err := b.root.Open(folder)
+	for _, name := range names {
+		d, err := b.root.Open(name)
 		if err != nil {
 			return err
 		}
-		err = d.Sync()
+		err = b.flush(d)
 		d.Close() // it was only read
 		if err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTTY) && !errors.Is(err, errors.ErrUnsupported) {
 			return err // those say that this file system cannot: there is nothing better to be had

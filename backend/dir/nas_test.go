@@ -1,10 +1,12 @@
 package dir
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -12,6 +14,50 @@ import (
 
 	"github.com/tidemark-go/tidemark/backend"
 )
+
+// A NAS whose answer is lost is asked again, and may answer with an error since it did the first time what it was asked.
+func TestAskedTwice(t *testing.T) {
+	// Before it is done here, it is done by the first request.
+	first := func(t *testing.T, prefix string, do func(b *Backend, file string) error) *Backend {
+		b := handle(t, t.TempDir())
+		flush := b.flush
+		b.flush = func(f *os.File) error {
+			if strings.HasPrefix(filepath.Base(f.Name()), prefix) {
+				if err := do(b, filepath.Base(f.Name())); err != nil {
+					t.Error(err)
+				}
+			}
+			return flush(f)
+		}
+		return b
+	}
+	t.Run("decide", func(t *testing.T) {
+		var u backend.Upload
+		b := first(t, object, func(b *Backend, file string) error {
+			folder := path.Join(uploads, u.ID)
+			return b.root.Rename(path.Join(folder, open), path.Join(folder, replace+strings.TrimPrefix(file, object)))
+		})
+		var parts []backend.Part
+		u, parts = begin(t, b)
+		o, err := b.Complete(t.Context(), u, parts, backend.CompleteOptions{})
+		if err != nil || o.Size != 6 || content(t, b) != "onetwo" {
+			t.Errorf("%+v, %v; the object is %q", o, err, content(t, b))
+		}
+	})
+	t.Run("link", func(t *testing.T) {
+		b := first(t, "object", func(b *Backend, file string) error {
+			folders, err := os.ReadDir(filepath.Join(b.root.Name(), filepath.FromSlash(uploads)))
+			if err != nil {
+				return err
+			}
+			return b.root.Link(path.Join(uploads, folders[0].Name(), file), "key")
+		})
+		_, err := b.Put(t.Context(), "key", bytes.NewReader([]byte("text")), 4, backend.Attributes{}, backend.CompleteOptions{IfAbsent: true})
+		if err != nil || content(t, b) != "text" {
+			t.Errorf("%v; the object is %q", err, content(t, b))
+		}
+	})
+}
 
 // What New removes is old by the clock of the file system, whatever ours says: in the bubble it is the year 2000, and then far from now.
 func TestClockOfAnother(t *testing.T) {

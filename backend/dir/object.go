@@ -132,7 +132,11 @@ func (b *Backend) remember(key, file string, crc uint64) (info fs.FileInfo, sum 
 		}
 		// Another object of this key and size has the same time, since a file system's clock ticks slowly. Make them differ.
 		next := info.ModTime().Add(step)
-		if err := b.root.Chtimes(file, next, next); err != nil {
+		err = b.root.Chtimes(file, next, next)
+		if err == nil {
+			err = b.sync(file) // else a power cut may give it the time of the other object back, and so the other's CRC-64
+		}
+		if err != nil {
 			return nil, "", sorted(err)
 		}
 	}
@@ -146,12 +150,6 @@ func (b *Backend) forgetOld(key string, old, now fs.FileInfo) {
 	if old != nil && sumName(key, old) != sumName(key, now) {
 		b.forget(sumName(key, old))
 	}
-}
-
-// is reports whether there is a file of that name, and takes it for there if that cannot be seen.
-func (b *Backend) is(name string) bool {
-	_, err := b.root.Lstat(name)
-	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // same reports whether two names are of one file.

@@ -183,10 +183,11 @@ func (b *Backend) Abort(ctx context.Context, u backend.Upload) error {
 	if err := b.root.Remove(path.Join(folder, open)); err != nil {
 		return b.explain(u, sorted(err))
 	}
-	if err := b.root.RemoveAll(folder); err != nil && !errors.Is(err, syscall.ENOTEMPTY) {
-		return err
-	}
-	return nil // whoever still writes into the folder will find the upload gone, and remove it
+	err = b.settle(folder)
+	if left := b.root.RemoveAll(folder); left != nil && !errors.Is(left, syscall.ENOTEMPTY) {
+		err = errors.Join(err, left)
+	} // whoever still writes into the folder will find the upload gone, and remove it
+	return err
 }
 
 // Uploads implements [backend.UploadLister].
