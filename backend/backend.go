@@ -108,7 +108,8 @@ type MultipartBackend interface {
 	Complete(ctx context.Context, u Upload, parts []Part, opts CompleteOptions) (Object, error)
 
 	// Abort discards u and its parts. Return ErrNoSuchUpload if it is gone already. A part in flight may outlive an Abort;
-	// the engine calls again until the answer is ErrNoSuchUpload, and does the same if an answer is lost.
+	// the engine calls again until the answer is ErrNoSuchUpload, and does the same if an answer is lost. Where no part was in
+	// flight, u is gone for every call that begins after Abort returned nil: ListParts must not show it once more.
 	Abort(ctx context.Context, u Upload) error
 
 	// Stat describes the object under key, ErrNotFound if there is none. It sees every Complete and Put that returned nil
