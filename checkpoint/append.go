@@ -89,7 +89,7 @@ func openLog(path string, at int) (file *os.File, size int64, err error) {
 	case !info.Mode().IsRegular():
 		return nil, 0, ErrConflict // damage, which Load repairs
 	}
-	file, err = os.OpenFile(path, os.O_RDWR, 0)
+	file, err = openToAppend(path)
 	return file, info.Size(), err
 }
 

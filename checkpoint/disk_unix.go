@@ -10,7 +10,23 @@ import (
 
 const removeNeedsClose = false
 
-func openShared(path string, flag int) (*os.File, error) { return os.OpenFile(path, flag, 0) }
+func openShared(path string, flag int) (*os.File, error) { return openFile(path, flag, 0) }
+
+func openToAppend(path string) (*os.File, error) { return openFile(path, os.O_RDWR, 0) }
+
+// openFile is os.OpenFile for a regular file. It spares four system calls with which os finds out that one cannot be polled, a fifth
+// of what an append costs.
+func openFile(path string, flag int, perm uint32) (*os.File, error) {
+	for {
+		fd, err := syscall.Open(path, flag|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, perm)
+		if err == nil {
+			return os.NewFile(uintptr(fd), path), nil
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+}
 
 // isForeign reports whether the file at path belongs to another user.
 func isForeign(path string) bool {

@@ -14,8 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"github.com/gofrs/flock"
 )
 
 // File is the Store of one machine: a directory with one text file per upload, which a person can read. It is a Locker and a
@@ -36,6 +34,7 @@ type File struct {
 	dir  string
 	turn chan struct{} // capacity 1: holds a value while a goroutine is inside the guard
 
+	guard *guard          // touched only by who has the turn
 	tails map[string]tail // by ID. Touched only inside the guard
 
 	unsynced sync.Map // the IDs of logs whose last sync failed
@@ -43,7 +42,7 @@ type File struct {
 	// The two ways to make bytes durable, and the look at the guard after it was locked. Replaced in tests.
 	syncFile  func(*os.File) error
 	syncDir   func(dir string) error
-	isCurrent func(*flock.Flock) (bool, error)
+	isCurrent func(*guard) (bool, error)
 }
 
 var (
@@ -86,10 +85,11 @@ func NewFile(dir string) (*File, error) {
 	return &File{
 		dir:       abs,
 		turn:      make(chan struct{}, 1),
+		guard:     &guard{path: filepath.Join(abs, guardName)},
 		tails:     make(map[string]tail),
 		syncFile:  (*os.File).Sync,
 		syncDir:   syncDir,
-		isCurrent: isCurrent,
+		isCurrent: (*guard).isCurrent,
 	}, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -92,13 +91,13 @@ func TestGuardRemoved(t *testing.T) {
 	}
 	f := newFile(t, "")
 	looks := 0
-	f.isCurrent = func(guard *flock.Flock) (bool, error) {
+	f.isCurrent = func(g *guard) (bool, error) {
 		if looks++; looks == 1 {
-			if err := os.Remove(guard.Path()); err != nil {
+			if err := os.Remove(g.path); err != nil {
 				t.Error(err)
 			}
 		}
-		return isCurrent(guard)
+		return g.isCurrent()
 	}
 	leave, err := f.enter(t.Context())
 	if err != nil {

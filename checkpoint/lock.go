@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -66,30 +65,61 @@ func (f *File) enter(ctx context.Context) (leave func() error, err error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	guard := newLock(filepath.Join(f.dir, guardName))
 	for {
-		ok, err := false, checkLockFile(guard.Path())
+		err := f.lockGuard(ctx)
 		if err == nil {
-			ok, err = guard.TryLockContext(ctx, guardPoll)
+			return func() error {
+				defer func() { <-f.turn }()
+				if err := f.guard.unlock(); err != nil {
+					return also(err, f.guard.forget())
+				}
+				return nil
+			}, nil
 		}
-		if !ok || err != nil {
+		if !errors.Is(err, errRemoved) {
+			err = also(err, f.guard.forget())
 			<-f.turn
 			if e := ctx.Err(); e != nil {
 				return nil, e
 			}
-			return nil, fmt.Errorf("lock %s: %w; %s", guard.Path(), err, f.remedy(err))
+			return nil, fmt.Errorf("lock %s: %w; %s", f.guard.path, err, f.remedy(err))
 		}
-		current, err := f.isCurrent(guard)
-		if current {
-			return func() error {
-				defer func() { <-f.turn }()
-				return guard.Unlock()
-			}, nil
+	}
+}
+
+// errRemoved: somebody removed the guard's file while it was being locked.
+var errRemoved = errors.New("the guard was removed")
+
+// lockGuard waits for the guard.
+func (f *File) lockGuard(ctx context.Context) error {
+	for {
+		ok, err := f.guard.tryLock()
+		if err != nil {
+			return err
 		}
-		if err = also(err, guard.Unlock()); err != nil {
-			<-f.turn
-			return nil, fmt.Errorf("lock %s: %w; %s", guard.Path(), err, f.remedy(err))
+		if ok {
+			break
 		}
+		if err := wait(ctx, guardPoll); err != nil {
+			return err
+		}
+	}
+	current, err := f.isCurrent(f.guard)
+	if err == nil && !current {
+		err = also(f.guard.forget(), errRemoved)
+	}
+	return err
+}
+
+// wait returns after d, or with an error when ctx is done.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
