@@ -1,0 +1,38 @@
+package client
+
+import (
+	"context"
+
+	"github.com/tidemark-go/tidemark/backend/oss"
+	"github.com/tidemark-go/tidemark/checkpoint"
+	"github.com/tidemark-go/tidemark/upload"
+)
+
+// location names the bucket in checkpoints, so that a resumed upload is found though the server has another port.
+const location = "oss://" + Bucket
+
+func tidemarkFile(job Job) (func(context.Context) error, error) {
+	store, err := checkpoint.NewFile(job.CheckpointDir)
+	if err != nil {
+		return nil, err
+	}
+	return tidemark(job, store)
+}
+
+func tidemarkMemory(job Job) (func(context.Context) error, error) {
+	return tidemark(job, checkpoint.NewMemory())
+}
+
+// tidemark is as users embed it.
+func tidemark(job Job, store checkpoint.Store) (func(context.Context) error, error) {
+	bucket, err := oss.Open(Bucket, oss.Config{Endpoint: job.Endpoint, Region: Region, AccessKeyID: accessKey, AccessKeySecret: secretKey})
+	if err != nil {
+		return nil, err
+	}
+	// A negative threshold, so that small files of tests go in parts as well.
+	uploader := upload.New(oss.New(bucket, &oss.Options{Location: location}), store, &upload.Options{Concurrency: job.Workers, Threshold: -1})
+	return func(ctx context.Context) error {
+		_, err := uploader.UploadFile(ctx, job.Key, job.File, &upload.Request{PartSize: job.PartSize})
+		return err
+	}, nil
+}

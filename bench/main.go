@@ -1,0 +1,129 @@
+// Command bench compares this library with those that people use today: the same file, uploaded by each in a process of its own to
+// a server in another process that discards it. See docs/performance.md for what it found, and for how to read it.
+//
+//	go run . -all -o ../docs                                     # everything, some 40 minutes
+//	go run . -scenario gib -clients tidemark,v1,raw -rounds 5    # a quick look
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidemark-go/tidemark/bench/internal/client"
+	"github.com/tidemark-go/tidemark/bench/internal/report"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := start(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// start is the process in whatever role it has.
+func start(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	if len(args) == 2 {
+		if known, err := play(ctx, args[0], args[1], stdin, stdout); known {
+			return err
+		}
+	}
+	return command(ctx, args, stdout, stderr)
+}
+
+// command is what a person starts.
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	var s settings
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	all := flags.Bool("all", false, "run every scenario")
+	scenarios := flags.String("scenario", "", "run these, separated by commas: "+strings.Join(scenarioNames, ", "))
+	clients := flags.String("clients", "", "only these clients, separated by commas (default: all that a scenario has)")
+	counts := flags.String("parts", "1000,3000,10000", "numbers of parts of 100 KiB in the scenario parts, separated by commas")
+	flags.Int64Var(&s.size, "size", 1<<30, "bytes of the large file; that of the scenario memory has twice as many")
+	flags.Int64Var(&s.partSize, "part-size", 8*mib, "bytes of a part of the large file")
+	flags.IntVar(&s.workers, "workers", 8, "parts sent at once")
+	flags.IntVar(&s.rounds, "rounds", 9, "rounds, in each of which every client uploads once")
+	flags.IntVar(&s.slowRounds, "slow-rounds", 1, "rounds of "+slow+" at more than 2000 parts")
+	flags.IntVar(&s.kills, "kills", 10, "kills of this library in the scenario killed")
+	flags.IntVar(&s.peerKills, "peer-kills", 2, "kills of each other client")
+	flags.IntVar(&s.killParts, "kill-parts", 10000, "parts of 100 KiB of the upload that is killed")
+	flags.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "of the order of the clients")
+	dir := flags.String("dir", defaultDir(), "where to make the files")
+	checkpoints := flags.String("checkpoints", os.TempDir(), "where clients keep their checkpoints")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q is not a flag", flags.Arg(0))
+	}
+	if s.asked = split(*scenarios); *all {
+		s.asked = scenarioNames
+	}
+	if s.clients, s.parts, err = check(s.asked, split(*clients), split(*counts)); err != nil {
+		return err
+	}
+
+	b, err := newBench(s, *dir, *checkpoints, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	fmt.Fprintf(stderr, "seed %d\n", s.seed)
+	r := &report.Report{Seed: s.seed, Command: "go run . " + strings.Join(args, " ")}
+	for _, sc := range s.scenarios() {
+		rows, err := b.compare(ctx, sc)
+		if err != nil {
+			return err
+		}
+		r.Rows = append(r.Rows, rows...)
+	}
+	for _, row := range r.Rows {
+		fmt.Fprintf(stdout, "%-12s %-18s CPU %.3f s/GiB, %.1f us/part, wall %.3f, peak %.0f, written %.1f MiB\n", row.Scenario, row.Client, row.CPUPerGiB().Median, row.CPUPerPart().Median, row.Wall().Median, row.Peak().Median, row.Written().Median)
+	}
+	return nil
+}
+
+// check refuses names that do not exist, before anything is measured.
+func check(scenarios, clients, counts []string) (_ []string, parts []int, err error) {
+	if len(scenarios) == 0 {
+		return nil, nil, fmt.Errorf("give -all or -scenario with some of %s", strings.Join(scenarioNames, ", "))
+	}
+	for _, name := range scenarios {
+		if !slices.Contains(scenarioNames, name) {
+			return nil, nil, fmt.Errorf("no scenario %q; there are %s", name, strings.Join(scenarioNames, ", "))
+		}
+	}
+	for _, name := range clients {
+		if _, err := client.Find(name); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, count := range counts {
+		n, err := strconv.Atoi(count)
+		if err != nil || n < 1 || n > 10000 {
+			return nil, nil, fmt.Errorf("-parts %q: not a number from 1 to 10000", count)
+		}
+		parts = append(parts, n)
+	}
+	return clients, parts, nil
+}
+
+// defaultDir is a disk in memory, if there is one.
+func defaultDir() string {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		return "/dev/shm"
+	}
+	return os.TempDir()
+}

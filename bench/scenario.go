@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+)
+
+// smallPart is the least that OSS takes.
+const smallPart = 100 * kib
+
+// scenario is one file that all its clients upload, again and again.
+type scenario struct {
+	name     string
+	size     int64 // bytes of the file
+	partSize int64 // bytes
+	sparse   bool  // the file is all zeros and takes no memory
+	tls, crc bool  // of the server
+	clients  []string
+}
+
+func (s scenario) parts() int { return int((s.size + s.partSize - 1) / s.partSize) }
+
+// The names of scenarios. Those of parts are followed by their number.
+const (
+	scenarioPlain  = "gib"
+	scenarioTLS    = "tls"
+	scenarioParts  = "parts"
+	scenarioMemory = "memory"
+	scenarioKilled = "killed"
+)
+
+var scenarioNames = []string{scenarioPlain, scenarioTLS, scenarioParts, scenarioMemory, scenarioKilled}
+
+// slow is the client that takes minutes for 10,000 parts, and so gets fewer rounds there.
+const slow = "v1-checkpoint"
+
+func isSlow(client string, parts int) bool { return client == slow && parts > 2000 }
+
+// small returns the scenario of so many parts of 100 KiB. The last is one byte short: at exactly 10,000 times the part size, Go SDK v2
+// doubles the part size.
+func small(parts int) scenario {
+	return scenario{
+		name: fmt.Sprintf("%s-%d", scenarioParts, parts), size: int64(parts)*smallPart - 1, partSize: smallPart, crc: true,
+		clients: []string{"tidemark", "tidemark-memory", "raw", "raw+crc64", "v1", slow, "v1-nocrc", "v2", "v2-checkpoint"},
+	}
+}
+
+// scenarios returns those of the asked names that are a file uploaded by all clients.
+func (s settings) scenarios() []scenario {
+	var list []scenario
+	for _, name := range s.asked {
+		switch name {
+		case scenarioPlain, scenarioTLS:
+			list = append(list, scenario{
+				name: name, size: s.size, partSize: s.partSize, tls: name == scenarioTLS,
+				clients: []string{"tidemark", "tidemark-memory", "raw", "raw+crc64", "v1", slow, "v1-nocrc", "v2", "v2-checkpoint",
+					"minio", "aws-transfermanager", "aws-manager"},
+			})
+		case scenarioParts:
+			for _, n := range s.parts {
+				list = append(list, small(n))
+			}
+		case scenarioMemory:
+			list = append(list, scenario{
+				name: name, size: 2 * s.size, partSize: 64 * mib, sparse: true,
+				clients: []string{"nothing", "tidemark", "raw", "v1", slow, "v2", "v2-checkpoint", "minio", "aws-transfermanager", "aws-manager"},
+			})
+		}
+	}
+	for i := range list {
+		list[i].clients = s.chosen(list[i].clients)
+	}
+	return list
+}
+
+// chosen returns the clients that were asked for, in the order of all, or all if none were.
+func (s settings) chosen(all []string) []string {
+	if len(s.clients) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c string) bool { return !slices.Contains(s.clients, c) })
+}
+
+// split cuts a list of flags at its commas.
+func split(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
+}
