@@ -89,6 +89,11 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 		}
 		r.Rows = append(r.Rows, rows...)
 	}
+	if slices.Contains(s.asked, scenarioKilled) {
+		if r.Kills, err = b.killAll(ctx); err != nil {
+			return err
+		}
+	}
 	for _, row := range r.Rows {
 		fmt.Fprintf(stdout, "%-12s %-18s CPU %.3f s/GiB, %.1f us/part, wall %.3f, peak %.0f, written %.1f MiB\n", row.Scenario, row.Client, row.CPUPerGiB().Median, row.CPUPerPart().Median, row.Wall().Median, row.Peak().Median, row.Written().Median)
 	}
