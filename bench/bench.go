@@ -26,6 +26,9 @@ type settings struct {
 	killParts          int
 
 	seed uint64
+
+	dir           string // for files
+	checkpointDir string // for checkpoints
 }
 
 // bench measures.
@@ -34,28 +37,28 @@ type bench struct {
 	*launcher
 	random      *rand.Rand
 	progress    io.Writer
-	dir         string // of the files, our own
-	checkpoints string // the directory for those of checkpoints, our own
+	own         string // directory for files, made and removed by the bench
+	checkpoints string // the same for checkpoints
 	cert, key   string // PEM files of the server
 	files       map[string]file
 }
 
-// newBench makes directories of its own in dir and checkpoints.
-func newBench(s settings, dir, checkpoints string, progress io.Writer) (*bench, error) {
+// newBench makes directories of its own in those of the settings.
+func newBench(s settings, progress io.Writer) (*bench, error) {
 	l, err := newLauncher()
 	if err != nil {
 		return nil, err
 	}
 	b := &bench{settings: s, launcher: l, progress: progress, random: rand.New(rand.NewPCG(s.seed, s.seed)), files: map[string]file{}}
-	if b.dir, err = os.MkdirTemp(dir, "bench-"); err != nil {
+	if b.own, err = os.MkdirTemp(s.dir, "bench-"); err != nil {
 		return nil, err
 	}
-	if b.checkpoints, err = os.MkdirTemp(checkpoints, "bench-"); err != nil {
-		return nil, fmt.Errorf("%w (and %s is left)", err, b.dir)
+	if b.checkpoints, err = os.MkdirTemp(s.checkpointDir, "bench-"); err != nil {
+		return nil, fmt.Errorf("%w (and %s is left)", err, b.own)
 	}
-	b.cert, b.key = filepath.Join(b.dir, "cert.pem"), filepath.Join(b.dir, "key.pem")
+	b.cert, b.key = filepath.Join(b.own, "cert.pem"), filepath.Join(b.own, "key.pem")
 	if err := writeCertificate(b.cert, b.key, time.Now()); err != nil {
-		return nil, fmt.Errorf("%w (and %s is left)", err, b.dir)
+		return nil, fmt.Errorf("%w (and %s is left)", err, b.own)
 	}
 	l.caFile = b.cert
 	return b, nil
@@ -63,7 +66,7 @@ func newBench(s settings, dir, checkpoints string, progress io.Writer) (*bench, 
 
 // close removes what the bench made.
 func (b *bench) close() error {
-	err := os.RemoveAll(b.dir)
+	err := os.RemoveAll(b.own)
 	if e := os.RemoveAll(b.checkpoints); err == nil {
 		err = e
 	}
@@ -96,7 +99,7 @@ func (b *bench) file(size int64, sparse bool) (file, error) {
 	if f, ok := b.files[name]; ok {
 		return f, nil
 	}
-	f := file{path: filepath.Join(b.dir, name), size: size}
+	f := file{path: filepath.Join(b.own, name), size: size}
 	w, err := os.Create(f.path)
 	if err != nil {
 		return file{}, err

@@ -43,8 +43,9 @@ func start(ctx context.Context, args []string, stdin io.Reader, stdout, stderr i
 }
 
 // command is what a person starts.
-func command(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var s settings
+	var out output
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	all := flags.Bool("all", false, "run every scenario")
@@ -57,72 +58,94 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	flags.IntVar(&s.rounds, "rounds", 9, "rounds, in each of which every client uploads once")
 	flags.IntVar(&s.slowRounds, "slow-rounds", 1, "rounds of "+slow+" at more than 2000 parts")
 	flags.IntVar(&s.kills, "kills", 10, "kills of this library in the scenario killed")
-	flags.IntVar(&s.peerKills, "peer-kills", 2, "kills of each other client")
+	flags.IntVar(&s.peerKills, "peer-kills", 1, "kills of each other client")
 	flags.IntVar(&s.killParts, "kill-parts", 10000, "parts of 100 KiB of the upload that is killed")
 	flags.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "of the order of the clients")
-	dir := flags.String("dir", defaultDir(), "where to make the files")
-	checkpoints := flags.String("checkpoints", os.TempDir(), "where clients keep their checkpoints")
+	flags.StringVar(&s.dir, "dir", defaultDir(), "where to make the files")
+	flags.StringVar(&s.checkpointDir, "checkpoints", os.TempDir(), "where clients keep their checkpoints")
+	flags.StringVar(&out.docs, "o", "", "write performance.md and its charts into this directory")
+	flags.StringVar(&out.json, "json", "", "write all that was measured into this file")
+	from := flags.String("from", "", "measure nothing, and read this file that -json wrote")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q is not a flag", flags.Arg(0))
 	}
-	if s.asked = split(*scenarios); *all {
-		s.asked = scenarioNames
-	}
-	if s.clients, s.parts, err = check(s.asked, split(*clients), split(*counts)); err != nil {
-		return err
-	}
-
-	b, err := newBench(s, *dir, *checkpoints, stderr)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	fmt.Fprintf(stderr, "seed %d\n", s.seed)
-	r := &report.Report{Seed: s.seed, Command: "go run . " + strings.Join(args, " ")}
-	for _, sc := range s.scenarios() {
-		rows, err := b.compare(ctx, sc)
+	if *from != "" {
+		r, err := load(*from)
 		if err != nil {
 			return err
 		}
-		r.Rows = append(r.Rows, rows...)
+		return out.write(r, stdout)
 	}
-	if slices.Contains(s.asked, scenarioKilled) {
-		if r.Kills, err = b.killAll(ctx); err != nil {
-			return err
-		}
+	if s.asked = split(*scenarios); *all {
+		s.asked = scenarioNames
 	}
-	for _, row := range r.Rows {
-		fmt.Fprintf(stdout, "%-12s %-18s CPU %.3f s/GiB, %.1f us/part, wall %.3f, peak %.0f, written %.1f MiB\n", row.Scenario, row.Client, row.CPUPerGiB().Median, row.CPUPerPart().Median, row.Wall().Median, row.Peak().Median, row.Written().Median)
+	s.clients = split(*clients)
+	var err error
+	if s.parts, err = s.check(split(*counts)); err != nil {
+		return err
 	}
-	return nil
+	r, err := measureAll(ctx, s, stderr)
+	if err != nil {
+		return err
+	}
+	r.Command = strings.Join(append([]string{"go run ."}, args...), " ")
+	return out.write(r, stdout)
 }
 
-// check refuses names that do not exist, before anything is measured.
-func check(scenarios, clients, counts []string) (_ []string, parts []int, err error) {
-	if len(scenarios) == 0 {
-		return nil, nil, fmt.Errorf("give -all or -scenario with some of %s", strings.Join(scenarioNames, ", "))
+// measureAll runs the scenarios that were asked for.
+func measureAll(ctx context.Context, s settings, progress io.Writer) (r *report.Report, err error) {
+	fmt.Fprintf(progress, "seed %d\n", s.seed)
+	r = &report.Report{Machine: machine(ctx, s.dir, s.checkpointDir), Seed: s.seed, Workers: s.workers}
+	b, err := newBench(s, progress)
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range scenarios {
-		if !slices.Contains(scenarioNames, name) {
-			return nil, nil, fmt.Errorf("no scenario %q; there are %s", name, strings.Join(scenarioNames, ", "))
+	defer func() { err = errors.Join(err, b.close()) }()
+	for _, sc := range s.scenarios() {
+		rows, err := b.compare(ctx, sc)
+		if err != nil {
+			return nil, err
+		}
+		r.Rows = append(r.Rows, rows...)
+	}
+	if slices.Contains(s.asked, report.Killed) {
+		if r.Kills, err = b.killAll(ctx); err != nil {
+			return nil, err
 		}
 	}
-	for _, name := range clients {
+	r.Clients = describe(measured(client.All(), r))
+	return r, nil
+}
+
+// check refuses what does not exist, before anything is measured. It returns the numbers of parts.
+func (s settings) check(counts []string) (parts []int, err error) {
+	if len(s.asked) == 0 {
+		return nil, fmt.Errorf("give -all, or -scenario with some of %s", strings.Join(scenarioNames, ", "))
+	}
+	for _, name := range s.asked {
+		if !slices.Contains(scenarioNames, name) {
+			return nil, fmt.Errorf("no scenario %q; there are %s", name, strings.Join(scenarioNames, ", "))
+		}
+	}
+	for _, name := range s.clients {
 		if _, err := client.Find(name); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	for _, count := range counts {
 		n, err := strconv.Atoi(count)
 		if err != nil || n < 1 || n > 10000 {
-			return nil, nil, fmt.Errorf("-parts %q: not a number from 1 to 10000", count)
+			return nil, fmt.Errorf("-parts %q: not a number from 1 to 10000", count)
 		}
 		parts = append(parts, n)
 	}
-	return clients, parts, nil
+	if s.rounds < 1 || s.workers < 1 || s.size < 1 || s.partSize < 1 || s.killParts < 2 {
+		return nil, errors.New("-rounds, -workers, -size and -part-size must be at least 1, -kill-parts 2")
+	}
+	return parts, nil
 }
 
 // defaultDir is a disk in memory, if there is one.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tidemark-go/tidemark/bench/internal/report"
 )
 
 const (
@@ -26,16 +28,7 @@ type scenario struct {
 
 func (s scenario) parts() int { return int((s.size + s.partSize - 1) / s.partSize) }
 
-// The names of scenarios. Those of parts are followed by their number.
-const (
-	scenarioPlain  = "gib"
-	scenarioTLS    = "tls"
-	scenarioParts  = "parts"
-	scenarioMemory = "memory"
-	scenarioKilled = "killed"
-)
-
-var scenarioNames = []string{scenarioPlain, scenarioTLS, scenarioParts, scenarioMemory, scenarioKilled}
+var scenarioNames = []string{report.Plain, report.TLS, report.Parts, report.Memory, report.Killed}
 
 // slow is the client that takes minutes for 10,000 parts, and so gets fewer rounds there.
 const slow = "v1-checkpoint"
@@ -46,7 +39,7 @@ func isSlow(client string, parts int) bool { return client == slow && parts > 20
 // doubles the part size.
 func small(parts int) scenario {
 	return scenario{
-		name: fmt.Sprintf("%s-%d", scenarioParts, parts), size: int64(parts)*smallPart - 1, partSize: smallPart, crc: true,
+		name: fmt.Sprintf("%s-%d", report.Parts, parts), size: int64(parts)*smallPart - 1, partSize: smallPart, crc: true,
 		clients: []string{"tidemark", "tidemark-memory", "raw", "raw+crc64", "v1", slow, "v1-nocrc", "v2", "v2-checkpoint"},
 	}
 }
@@ -56,17 +49,17 @@ func (s settings) scenarios() []scenario {
 	var list []scenario
 	for _, name := range s.asked {
 		switch name {
-		case scenarioPlain, scenarioTLS:
+		case report.Plain, report.TLS:
 			list = append(list, scenario{
-				name: name, size: s.size, partSize: s.partSize, tls: name == scenarioTLS,
+				name: name, size: s.size, partSize: s.partSize, tls: name == report.TLS,
 				clients: []string{"tidemark", "tidemark-memory", "raw", "raw+crc64", "v1", slow, "v1-nocrc", "v2", "v2-checkpoint",
 					"minio", "aws-transfermanager", "aws-manager"},
 			})
-		case scenarioParts:
+		case report.Parts:
 			for _, n := range s.parts {
 				list = append(list, small(n))
 			}
-		case scenarioMemory:
+		case report.Memory:
 			list = append(list, scenario{
 				name: name, size: 2 * s.size, partSize: 64 * mib, sparse: true,
 				clients: []string{"nothing", "tidemark", "raw", "v1", slow, "v2", "v2-checkpoint", "minio", "aws-transfermanager", "aws-manager"},

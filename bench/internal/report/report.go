@@ -1,4 +1,4 @@
-// Package report holds what was measured, and writes it as tables and charts.
+// Package report holds what was measured, and writes it as tables, charts and a page.
 package report
 
 import "time"
@@ -27,7 +27,7 @@ type Kill struct {
 	Acknowledged   int   // parts whose answer the server had written before the kill
 	Resent         int   // of these, sent again
 	ResentBytes    int64 // of these
-	InFlight       int   // parts that had begun before the kill, and were not acknowledged
+	InFlight       int   // parts that were begun by the killed process and not acknowledged before the kill
 	InFlightStored int   // of these, stored all the same
 	InFlightResent int   // of the stored ones, sent again
 
@@ -36,34 +36,77 @@ type Kill struct {
 	ListParts time.Duration // what all pages take a client that does nothing else
 }
 
-// Report is all that one command measured.
-type Report struct {
-	Machine Machine
-	Seed    uint64
-	Command string
-	Rows    []Row
-	Kills   []Kill
+// Client says what was compared, and how it was set.
+type Client struct {
+	Name, Title        string
+	Versions           []string // module@version
+	Checksum, Settings string
 }
 
 // Machine is where it was measured.
 type Machine struct {
 	CPU         string
 	Cores       int
+	Memory      string
 	Kernel      string
 	Go          string
+	Revision    string // of this repository
 	Date        string
-	Load        string // at the start: 1, 5 and 15 minutes
+	Load        string // at the start: over 1, 5 and 15 minutes
 	Files       string // the file system of the files
 	Checkpoints string // that of the checkpoints
-	Modules     []string
 }
 
-// Row returns the row of a client in a scenario, nil if it was not measured.
-func (r *Report) Row(scenario, client string) *Row {
+// Report is all that one command measured.
+type Report struct {
+	Machine Machine
+	Seed    uint64
+	Command string
+	Workers int
+	Clients []Client
+	Rows    []Row
+	Kills   []Kill
+}
+
+// The names of scenarios, which are also the words of the command line. Those of many parts are followed by their number.
+const (
+	Plain  = "gib"
+	TLS    = "tls"
+	Parts  = "parts"
+	Memory = "memory"
+	Killed = "killed"
+)
+
+// Ours is the client that the others are compared with.
+const Ours = "tidemark"
+
+// row returns the row of a client in a scenario, nil if it was not measured.
+func (r *Report) row(scenario, client string) *Row {
 	for i := range r.Rows {
-		if r.Rows[i].Scenario == scenario && r.Rows[i].Client == client {
+		if r.Rows[i].Scenario == scenario && r.Rows[i].Client == client && len(r.Rows[i].Samples) > 0 {
 			return &r.Rows[i]
 		}
 	}
 	return nil
+}
+
+// scenario returns the rows of a scenario that were measured.
+func (r *Report) scenario(name string) []Row {
+	var rows []Row
+	for _, row := range r.Rows {
+		if row.Scenario == name && len(row.Samples) > 0 {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// title is how tables call a client.
+func (r *Report) title(name string) string {
+	for _, c := range r.Clients {
+		if c.Name == name {
+			return c.Title
+		}
+	}
+	return name
 }

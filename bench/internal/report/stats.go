@@ -1,16 +1,18 @@
 package report
 
 import (
+	"fmt"
 	"slices"
+	"time"
 )
 
-// Spread is what many measurements come to.
-type Spread struct{ Median, Min, Max float64 }
+// spread is what many measurements come to.
+type spread struct{ median, min, max float64 }
 
-// spreadOf returns the spread of a value over the samples of a row; zero if there are none.
-func spreadOf[T any](samples []T, value func(T) float64) Spread {
+// spreadOf returns the spread of a value over samples; zero if there are none.
+func spreadOf[T any](samples []T, value func(T) float64) spread {
 	if len(samples) == 0 {
-		return Spread{}
+		return spread{}
 	}
 	var values []float64
 	for _, s := range samples {
@@ -18,35 +20,56 @@ func spreadOf[T any](samples []T, value func(T) float64) Spread {
 	}
 	slices.Sort(values)
 	n := len(values)
-	return Spread{Median: (values[(n-1)/2] + values[n/2]) / 2, Min: values[0], Max: values[n-1]}
+	return spread{median: (values[(n-1)/2] + values[n/2]) / 2, min: values[0], max: values[n-1]}
 }
 
-const gib = 1 << 30
+func (s spread) scale(by float64) spread { return spread{s.median * by, s.min * by, s.max * by} }
 
-// Wall is in seconds.
-func (r *Row) Wall() Spread {
+// text is "median (min–max)", with so many decimals.
+func (s spread) text(decimals int) string {
+	return fmt.Sprintf("%.*f (%.*f–%.*f)", decimals, s.median, decimals, s.min, decimals, s.max)
+}
+
+// ratio is "median/of", or nothing if there is nothing to compare with.
+func ratio(median, of float64) string {
+	if of <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", median/of)
+}
+
+const (
+	gib = 1 << 30
+	mib = 1 << 20
+)
+
+// wall is in seconds.
+func (r *Row) wall() spread {
 	return spreadOf(r.Samples, func(s Sample) float64 { return s.Wall.Seconds() })
 }
 
-// CPU is in seconds.
-func (r *Row) CPU() Spread {
+// cpu is in seconds.
+func (r *Row) cpu() spread {
 	return spreadOf(r.Samples, func(s Sample) float64 { return s.CPU.Seconds() })
 }
 
-// CPUPerGiB is in seconds per GiB of the file.
-func (r *Row) CPUPerGiB() Spread { return r.CPU().scale(gib / float64(r.Size)) }
+// cpuPerGiB is in seconds per GiB of the file.
+func (r *Row) cpuPerGiB() spread { return r.cpu().scale(gib / float64(r.Size)) }
 
-// CPUPerPart is in microseconds.
-func (r *Row) CPUPerPart() Spread { return r.CPU().scale(1e6 / float64(r.Parts)) }
+// cpuPerPart is in microseconds.
+func (r *Row) cpuPerPart() spread { return r.cpu().scale(1e6 / float64(r.Parts)) }
 
-// Peak is in MiB.
-func (r *Row) Peak() Spread {
-	return spreadOf(r.Samples, func(s Sample) float64 { return float64(s.Peak) / (1 << 20) })
+// wallPerPart is in microseconds.
+func (r *Row) wallPerPart() spread { return r.wall().scale(1e6 / float64(r.Parts)) }
+
+// peak is in MiB.
+func (r *Row) peak() spread {
+	return spreadOf(r.Samples, func(s Sample) float64 { return float64(s.Peak) / mib })
 }
 
-// Written is in MiB; negative if it is not known.
-func (r *Row) Written() Spread {
-	return spreadOf(r.Samples, func(s Sample) float64 { return float64(s.Written) / (1 << 20) })
+// written is in MiB; negative if it is not known.
+func (r *Row) written() spread {
+	return spreadOf(r.Samples, func(s Sample) float64 { return float64(s.Written) / mib })
 }
 
-func (s Spread) scale(by float64) Spread { return Spread{s.Median * by, s.Min * by, s.Max * by} }
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
