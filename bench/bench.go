@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/tidemark-go/tidemark/internal/crc64"
 )
 
 // settings are what the command line says.
@@ -40,7 +38,7 @@ type bench struct {
 	own         string // directory for files, made and removed by the bench
 	checkpoints string // the same for checkpoints
 	cert, key   string // PEM files of the server
-	files       map[string]file
+	files       map[content]file
 }
 
 // newBench makes directories of its own in those of the settings.
@@ -49,7 +47,7 @@ func newBench(s settings, progress io.Writer) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{settings: s, launcher: l, progress: progress, random: rand.New(rand.NewPCG(s.seed, s.seed)), files: map[string]file{}}
+	b := &bench{settings: s, launcher: l, progress: progress, random: rand.New(rand.NewPCG(s.seed, s.seed)), files: map[content]file{}}
 	if b.own, err = os.MkdirTemp(s.dir, "bench-"); err != nil {
 		return nil, err
 	}
@@ -80,70 +78,4 @@ func (b *bench) serve(ctx context.Context, sc scenario) (*server, error) {
 		order.Cert, order.Key = b.cert, b.key
 	}
 	return b.launcher.serve(ctx, order)
-}
-
-// file is what is uploaded.
-type file struct {
-	path string
-	size int64
-	crc  uint64
-}
-
-// settle is how old a file must be before it is uploaded. This library reads a younger one twice, since its time stamps prove
-// nothing yet; nobody measures that.
-const settle = 3 * time.Second
-
-// file returns a file of that size, made when it is asked for first: random bytes, or a hole.
-func (b *bench) file(size int64, sparse bool) (file, error) {
-	name := fmt.Sprintf("%d-%t", size, sparse)
-	if f, ok := b.files[name]; ok {
-		return f, nil
-	}
-	f := file{path: filepath.Join(b.own, name), size: size}
-	w, err := os.Create(f.path)
-	if err != nil {
-		return file{}, err
-	}
-	if sparse {
-		err = w.Truncate(size)
-	} else {
-		_, err = io.CopyN(w, rand.NewChaCha8([32]byte{1}), size)
-	}
-	if e := w.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return file{}, err
-	}
-	<-time.After(settle)
-	if f.crc, err = f.read(); err != nil {
-		return file{}, err
-	}
-	b.files[name] = f
-	return f, nil
-}
-
-// warm reads the file, so that it is in the page cache if there is room.
-func (f file) warm() error {
-	_, err := f.read()
-	return err
-}
-
-func (f file) read() (crc uint64, err error) {
-	r, err := os.Open(f.path)
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close() // it was only read
-	buffer := make([]byte, mib)
-	for {
-		n, err := r.Read(buffer)
-		crc = crc64.Update(crc, buffer[:n])
-		if err == io.EOF {
-			return crc, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
 }

@@ -14,12 +14,8 @@ import (
 
 // killAll kills and resumes each client that resumes at all, this library more often than the others.
 func (b *bench) killAll(ctx context.Context) (kills []report.Kill, err error) {
-	sc := small(b.killParts)
-	sc.name = report.Killed
-	f, err := b.file(sc.size, false)
-	if err != nil {
-		return nil, err
-	}
+	sc := b.killed()
+	f := b.files[sc.content]
 	server, err := b.serve(ctx, sc)
 	if err != nil {
 		return nil, err

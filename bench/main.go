@@ -104,14 +104,23 @@ func measureAll(ctx context.Context, s settings, progress io.Writer) (r *report.
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	for _, sc := range s.scenarios() {
+	scenarios := s.scenarios()
+	kills := slices.Contains(s.asked, report.Killed)
+	made := scenarios
+	if kills {
+		made = append(slices.Clone(scenarios), s.killed())
+	}
+	if err := b.makeFiles(ctx, made); err != nil {
+		return nil, err
+	}
+	for _, sc := range scenarios {
 		rows, err := b.compare(ctx, sc)
 		if err != nil {
 			return nil, err
 		}
 		r.Rows = append(r.Rows, rows...)
 	}
-	if slices.Contains(s.asked, report.Killed) {
+	if kills {
 		if r.Kills, err = b.killAll(ctx); err != nil {
 			return nil, err
 		}

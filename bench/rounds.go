@@ -15,10 +15,7 @@ import (
 
 // compare uploads the scenario's file with each client once a round, each round in an order of its own.
 func (b *bench) compare(ctx context.Context, sc scenario) (rows []report.Row, err error) {
-	f, err := b.file(sc.size, sc.sparse)
-	if err != nil {
-		return nil, err
-	}
+	f := b.files[sc.content]
 	server, err := b.serve(ctx, sc)
 	if err != nil {
 		return nil, err

@@ -18,12 +18,17 @@ const smallPart = 100 * kib
 
 // scenario is one file that all its clients upload, again and again.
 type scenario struct {
-	name     string
-	size     int64 // bytes of the file
+	name string
+	content
 	partSize int64 // bytes
-	sparse   bool  // the file is all zeros and takes no memory
 	tls, crc bool  // of the server
 	clients  []string
+}
+
+// content is what a file has.
+type content struct {
+	size   int64 // bytes
+	sparse bool  // all zeros, which take no room
 }
 
 func (s scenario) parts() int { return int((s.size + s.partSize - 1) / s.partSize) }
@@ -39,19 +44,26 @@ func isSlow(client string, parts int) bool { return client == slow && parts > 20
 // doubles the part size.
 func small(parts int) scenario {
 	return scenario{
-		name: fmt.Sprintf("%s-%d", report.Parts, parts), size: int64(parts)*smallPart - 1, partSize: smallPart, crc: true,
+		name: fmt.Sprintf("%s-%d", report.Parts, parts), content: content{size: int64(parts)*smallPart - 1}, partSize: smallPart, crc: true,
 		clients: []string{"tidemark", "tidemark-memory", "raw", "raw+crc64", "v1", slow, "v1-nocrc", "v2", "v2-checkpoint"},
 	}
 }
 
-// scenarios returns those of the asked names that are a file uploaded by all clients.
+// killed is the scenario of the upload that is killed.
+func (s settings) killed() scenario {
+	sc := small(s.killParts)
+	sc.name = report.Killed
+	return sc
+}
+
+// scenarios returns those of the asked names in which all clients upload a file to its end.
 func (s settings) scenarios() []scenario {
 	var list []scenario
 	for _, name := range s.asked {
 		switch name {
 		case report.Plain, report.TLS:
 			list = append(list, scenario{
-				name: name, size: s.size, partSize: s.partSize, tls: name == report.TLS,
+				name: name, content: content{size: s.size}, partSize: s.partSize, tls: name == report.TLS,
 				clients: []string{"tidemark", "tidemark-memory", "raw", "raw+crc64", "v1", slow, "v1-nocrc", "v2", "v2-checkpoint",
 					"minio", "aws-transfermanager", "aws-manager"},
 			})
@@ -61,7 +73,7 @@ func (s settings) scenarios() []scenario {
 			}
 		case report.Memory:
 			list = append(list, scenario{
-				name: name, size: 2 * s.size, partSize: 64 * mib, sparse: true,
+				name: name, content: content{size: 2 * s.size, sparse: true}, partSize: 64 * mib,
 				clients: []string{"nothing", "tidemark", "raw", "v1", slow, "v2", "v2-checkpoint", "minio", "aws-transfermanager", "aws-manager"},
 			})
 		}

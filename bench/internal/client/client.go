@@ -80,7 +80,7 @@ func All() []Client {
 			Settings: "UploadObject of an *os.File", prepare: awsTransfer},
 		{Name: "aws-manager", Title: "AWS manager", Modules: []string{moduleManager, moduleS3}, Checksum: "CRC-32",
 			Settings: "Uploader.Upload of an *os.File", prepare: awsManager},
-		{Name: "nothing", Title: "a process that uploads nothing", Checksum: "-",
+		{Name: "nothing", Title: "no upload at all", Checksum: "-",
 			Settings: "the same program, for the memory that it has at rest", prepare: nothing},
 	}
 }

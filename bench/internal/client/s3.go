@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/manager"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/minio/minio-go/v7"
@@ -47,17 +46,6 @@ func awsTransfer(job Job) (func(context.Context) error, error) {
 	})
 	return withFile(job, func(ctx context.Context, f *os.File) error {
 		_, err := client.UploadObject(ctx, &transfermanager.UploadObjectInput{Bucket: aws.String(Bucket), Key: aws.String(job.Key), Body: f})
-		return err
-	}), nil
-}
-
-func awsManager(job Job) (func(context.Context) error, error) {
-	uploader := manager.NewUploader(s3Client(job), func(u *manager.Uploader) {
-		u.PartSize = job.PartSize
-		u.Concurrency = job.Workers
-	})
-	return withFile(job, func(ctx context.Context, f *os.File) error {
-		_, err := uploader.Upload(ctx, &s3.PutObjectInput{Bucket: aws.String(Bucket), Key: aws.String(job.Key), Body: f})
 		return err
 	}), nil
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -28,6 +29,7 @@ type Server struct {
 	active   atomic.Int64
 
 	data, control         *http.Server
+	serving               sync.WaitGroup
 	dataAddr, controlAddr string
 }
 
@@ -51,8 +53,8 @@ func Start(opts Options) (*Server, error) {
 	}
 	s.data = &http.Server{Handler: &handler{server: s, crc: opts.CRC}, ReadHeaderTimeout: time.Minute}
 	s.control = &http.Server{Handler: s.controlHandler(), ReadHeaderTimeout: time.Minute}
-	go s.data.Serve(listener) // both end with Close, and their error says only that
-	go s.control.Serve(control)
+	s.serving.Go(func() { s.data.Serve(listener) }) // both end with Close, and their error says only that
+	s.serving.Go(func() { s.control.Serve(control) })
 	return s, nil
 }
 
@@ -68,6 +70,7 @@ func (s *Server) Close() error {
 	if e := s.data.Close(); e != nil {
 		err = e
 	}
+	s.serving.Wait()
 	return err
 }
 

@@ -25,8 +25,11 @@ func spreadOf[T any](samples []T, value func(T) float64) spread {
 
 func (s spread) scale(by float64) spread { return spread{s.median * by, s.min * by, s.max * by} }
 
-// text is "median (min–max)", with so many decimals.
+// text is "median (min–max)", with so many decimals, or the median alone where there is no other value.
 func (s spread) text(decimals int) string {
+	if s.min == s.max {
+		return fmt.Sprintf("%.*f", decimals, s.median)
+	}
 	return fmt.Sprintf("%.*f (%.*f–%.*f)", decimals, s.median, decimals, s.min, decimals, s.max)
 }
 

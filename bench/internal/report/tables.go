@@ -9,10 +9,8 @@ import (
 
 // Tables returns a table for each thing that was measured.
 func (r *Report) Tables() []Table {
-	var tables []Table
-	for _, t := range append([]Table{r.targetTable(), r.largeTable(Plain), r.largeTable(TLS)}, r.partsTables()...) {
-		tables = append(tables, t)
-	}
+	tables := []Table{r.targetTable(), r.largeTable(Plain), r.largeTable(TLS)}
+	tables = append(tables, r.partsTables()...)
 	tables = append(tables, r.growthTable(), r.killTable(), r.memoryTable())
 	return slices.DeleteFunc(tables, func(t Table) bool { return len(t.Rows) == 0 })
 }
