@@ -51,8 +51,9 @@ func TestContent(t *testing.T) {
 				if o.Key != c.Name {
 					continue
 				}
-				if o.CRC64 != want || o.Parts != 4 {
-					t.Errorf("%d parts with CRC-64 %016x, not 4 with %016x", o.Parts, o.CRC64, want)
+				// minio-go signs chunks of the content where there is no TLS, and the server has no CRC of that.
+				if o.CRC64 != want && (c.Name != "minio" || o.CRC64 != 0) || o.Size != int64(len(content)) || o.Parts != 4 {
+					t.Errorf("%d parts, %d bytes, CRC-64 %016x: not 4, %d, %016x", o.Parts, o.Size, o.CRC64, len(content), want)
 				}
 				return
 			}

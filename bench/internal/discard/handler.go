@@ -101,11 +101,15 @@ func (h *handler) answerPart(w http.ResponseWriter, p part, etag string) {
 func (h *handler) read(w http.ResponseWriter, r *http.Request) (part, bool) {
 	buffer := buffers.Get().(*[copySize]byte)
 	defer buffers.Put(buffer)
+	// S3 clients may wrap the content in chunks with signatures or a trailing checksum. They say how long it is without them, and that
+	// is taken as it is: a CRC of what came would be of the wrapping too.
+	decoded, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
+	wrapped := err == nil
 	var p part
 	for {
 		n, err := r.Body.Read(buffer[:])
 		p.size += int64(n)
-		if h.crc {
+		if h.crc && !wrapped {
 			p.crc = crc64.Update(p.crc, buffer[:n])
 		}
 		if err == io.EOF {
@@ -116,8 +120,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (part, bool) {
 			return part{}, false
 		}
 	}
-	// S3 clients wrap the content in chunks with signatures or a trailing checksum, and say how long it is without them.
-	if decoded, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64); err == nil {
+	if wrapped {
 		p.size = decoded
 	}
 	return p, true

@@ -27,7 +27,7 @@ type Object struct {
 	Key   string `json:"key"`
 	Parts int    `json:"parts"`
 	Size  int64  `json:"size"`          // bytes
-	CRC64 uint64 `json:"crc,omitempty"` // 0 unless the server computes it
+	CRC64 uint64 `json:"crc,omitempty"` // 0 unless the server computes it, and for content that was sent in signed chunks
 	ETag  string `json:"etag"`
 }
 
