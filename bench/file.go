@@ -57,6 +57,9 @@ func (c content) write(path string) error {
 	} else {
 		_, err = io.CopyN(w, rand.NewChaCha8([32]byte{1}), c.size)
 	}
+	if err == nil {
+		err = w.Sync() // what the system writes later would be in the way of the measurements
+	}
 	if e := w.Close(); err == nil {
 		err = e
 	}
