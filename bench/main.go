@@ -1,7 +1,7 @@
 // Command bench compares this library with those that people use today: the same file, uploaded by each in a process of its own to
 // a server in another process that discards it. See docs/performance.md for what it found, and for how to read it.
 //
-//	go run . -all -o ../docs                                     # everything, some 40 minutes
+//	go run . -all -o ../docs                                     # everything, some 25 minutes
 //	go run . -scenario gib -clients tidemark,v1,raw -rounds 5    # a quick look
 package main
 
@@ -104,17 +104,17 @@ func measureAll(ctx context.Context, s settings, progress io.Writer) (r *report.
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	scenarios := s.scenarios()
+	groups := s.groups()
+	made := slices.Concat(groups...)
 	kills := slices.Contains(s.asked, report.Killed)
-	made := scenarios
 	if kills {
-		made = append(slices.Clone(scenarios), s.killed())
+		made = append(made, s.killed())
 	}
 	if err := b.makeFiles(ctx, made); err != nil {
 		return nil, err
 	}
-	for _, sc := range scenarios {
-		rows, err := b.compare(ctx, sc)
+	for _, group := range groups {
+		rows, err := b.compare(ctx, group)
 		if err != nil {
 			return nil, err
 		}

@@ -13,31 +13,39 @@ import (
 	"github.com/tidemark-go/tidemark/bench/internal/report"
 )
 
-// compare uploads the scenario's file with each client once a round, each round in an order of its own.
-func (b *bench) compare(ctx context.Context, sc scenario) (rows []report.Row, err error) {
-	f := b.files[sc.content]
-	server, err := b.serve(ctx, sc)
-	if err != nil {
-		return nil, err
+// compare goes round and round: in each round every client uploads the file of each scenario once, in an order that is drawn anew. So
+// what is compared is measured at the same time, whatever else the machine does meanwhile.
+func (b *bench) compare(ctx context.Context, scenarios []scenario) (rows []report.Row, err error) {
+	type entry struct {
+		scenario
+		*server
+		row int
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
-
-	for _, name := range sc.clients {
-		rows = append(rows, report.Row{Scenario: sc.name, Client: name, Parts: sc.parts(), Size: sc.size})
+	var entries []entry
+	for _, sc := range scenarios {
+		server, err := b.serve(ctx, sc)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, server.stop()) }()
+		for _, name := range sc.clients {
+			entries = append(entries, entry{sc, server, len(rows)})
+			rows = append(rows, report.Row{Scenario: sc.name, Client: name, Parts: sc.parts(), Size: sc.size})
+		}
 	}
 	for round := range b.rounds {
-		for _, i := range b.random.Perm(len(rows)) {
-			row := &rows[i]
+		for _, i := range b.random.Perm(len(entries)) {
+			e, row := entries[i], &rows[entries[i].row]
 			if isSlow(row.Client, row.Parts) && round >= b.slowRounds {
 				continue
 			}
-			s, err := b.upload(ctx, server, sc, row.Client, f)
+			s, err := b.upload(ctx, e.server, e.scenario, row.Client, b.files[e.content])
 			if err != nil {
-				return nil, fmt.Errorf("%s: round %d: %w", sc.name, round+1, err)
+				return nil, fmt.Errorf("%s: round %d: %w", row.Scenario, round+1, err)
 			}
 			row.Samples = append(row.Samples, s)
-			fmt.Fprintf(b.progress, "%-12s round %d of %d: %-18s CPU %7.3f s, wall %7.3f s, peak %4d MiB\n",
-				sc.name, round+1, b.rounds, row.Client, s.CPU.Seconds(), s.Wall.Seconds(), s.Peak>>20)
+			fmt.Fprintf(b.progress, "round %d of %d: %-12s %-18s CPU %7.3f s, wall %7.3f s, peak %4d MiB\n",
+				round+1, b.rounds, row.Scenario, row.Client, s.CPU.Seconds(), s.Wall.Seconds(), s.Peak>>20)
 		}
 	}
 	return rows, nil

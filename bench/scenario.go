@@ -56,32 +56,36 @@ func (s settings) killed() scenario {
 	return sc
 }
 
-// scenarios returns those of the asked names in which all clients upload a file to its end.
-func (s settings) scenarios() []scenario {
-	var list []scenario
+// groups returns the scenarios of the asked names in which all clients upload a file to its end. Those of a group are compared with each
+// other, and so measured in the same rounds.
+func (s settings) groups() [][]scenario {
+	var large, many, memory []scenario
 	for _, name := range s.asked {
 		switch name {
 		case report.Plain, report.TLS:
-			list = append(list, scenario{
+			large = append(large, scenario{
 				name: name, content: content{size: s.size}, partSize: s.partSize, tls: name == report.TLS,
 				clients: []string{"tidemark", "tidemark-memory", "raw", "raw+crc64", "v1", slow, "v1-nocrc", "v2", "v2-checkpoint",
 					"minio", "aws-transfermanager", "aws-manager"},
 			})
 		case report.Parts:
 			for _, n := range s.parts {
-				list = append(list, small(n))
+				many = append(many, small(n))
 			}
 		case report.Memory:
-			list = append(list, scenario{
+			memory = append(memory, scenario{
 				name: name, content: content{size: 2 * s.size, sparse: true}, partSize: 64 * mib,
 				clients: []string{"nothing", "tidemark", "raw", "v1", slow, "v2", "v2-checkpoint", "minio", "aws-transfermanager", "aws-manager"},
 			})
 		}
 	}
-	for i := range list {
-		list[i].clients = s.chosen(list[i].clients)
+	groups := [][]scenario{large, many, memory}
+	for _, group := range groups {
+		for i := range group {
+			group[i].clients = s.chosen(group[i].clients)
+		}
 	}
-	return list
+	return groups
 }
 
 // chosen returns the clients that were asked for, in the order of all, or all if none were.

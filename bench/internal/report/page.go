@@ -77,7 +77,8 @@ const method = `## How it is measured
 - **The server discards.** It reads bodies to their end and remembers numbers and sizes; its CPU is not counted, though it shares the cores with
   the client, and so has a part in the wall time. With parts of 100 KiB it returns the CRC-64 of parts and objects, as OSS does, else none.
   It checks no signature, and speaks HTTP/1.1 only, as OSS and S3 do.
-- **Rounds.** In each round every client uploads once, in an order that is drawn anew. Tables have the median, and the least and the most in
+- **Rounds.** In each round every client uploads once, over plain HTTP and TLS, or in each number of parts, in an order that is drawn anew:
+  what is compared is measured at the same time. Tables have the median, and the least and the most in
   parentheses. Go SDK v1 with checkpoint takes minutes for 10,000 parts, and so has fewer runs there: see the column.
 - **Every run is checked.** The server must have the object whole, in as many parts and bytes as the file has; where it returns CRCs, also the
   file's CRC-64. A run that fails ends the program.
