@@ -12,7 +12,8 @@ import (
 	"github.com/tidemark-go/tidemark/bench/internal/report"
 )
 
-// killAll kills and resumes each client that resumes at all, this library more often than the others.
+// killAll kills and resumes each client that resumes at all, this library more often than the others. With an error it returns what was
+// measured until then.
 func (b *bench) killAll(ctx context.Context) (kills []report.Kill, err error) {
 	sc := b.killed()
 	f := b.files[sc.content]
@@ -32,7 +33,7 @@ func (b *bench) killAll(ctx context.Context) (kills []report.Kill, err error) {
 		for i := range times {
 			k, err := b.kill(ctx, server, sc, c.Name, f)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %s, kill %d: %w", sc.name, c.Name, i+1, err)
+				return kills, fmt.Errorf("%s: %s, kill %d: %w", sc.name, c.Name, i+1, err)
 			}
 			kills = append(kills, k)
 			fmt.Fprintf(b.progress, "%-12s kill %d of %d: %-18s %d of %d sent again, %d in flight, first new byte after %v, ListParts alone %v\n",

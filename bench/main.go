@@ -88,20 +88,21 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	r, err := measureAll(ctx, s, stderr)
-	if err != nil {
-		return err
-	}
 	r.Command = strings.Join(append([]string{"go run ."}, args...), " ")
-	return out.write(r, stdout)
+	if err != nil {
+		out.docs = "" // what was measured until then is shown, and not published
+	}
+	return errors.Join(err, out.write(r, stdout))
 }
 
-// measureAll runs the scenarios that were asked for.
+// measureAll runs the scenarios that were asked for. With an error it returns what was measured until then.
 func measureAll(ctx context.Context, s settings, progress io.Writer) (r *report.Report, err error) {
 	fmt.Fprintf(progress, "seed %d\n", s.seed)
 	r = &report.Report{Machine: machine(ctx, s.dir, s.checkpointDir), Seed: s.seed, Workers: s.workers}
+	defer func() { r.Clients = describe(measured(client.All(), r)) }()
 	b, err := newBench(s, progress)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	groups := s.groups()
@@ -111,22 +112,19 @@ func measureAll(ctx context.Context, s settings, progress io.Writer) (r *report.
 		made = append(made, s.killed())
 	}
 	if err := b.makeFiles(ctx, made); err != nil {
-		return nil, err
+		return r, err
 	}
 	for _, group := range groups {
 		rows, err := b.compare(ctx, group)
-		if err != nil {
-			return nil, err
-		}
 		r.Rows = append(r.Rows, rows...)
+		if err != nil {
+			return r, err
+		}
 	}
 	if kills {
-		if r.Kills, err = b.killAll(ctx); err != nil {
-			return nil, err
-		}
+		r.Kills, err = b.killAll(ctx)
 	}
-	r.Clients = describe(measured(client.All(), r))
-	return r, nil
+	return r, err
 }
 
 // check refuses what does not exist, before anything is measured. It returns the numbers of parts.

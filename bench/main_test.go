@@ -122,6 +122,42 @@ func TestAll(t *testing.T) {
 	}
 }
 
+// cancelAfter cancels when something was written so many times.
+type cancelAfter struct {
+	writes int
+	cancel context.CancelFunc
+}
+
+func (c *cancelAfter) Write(p []byte) (int, error) {
+	if c.writes--; c.writes == 0 {
+		c.cancel()
+	}
+	return len(p), nil
+}
+
+// What was measured before an interruption is shown, but not published.
+func TestInterrupted(t *testing.T) {
+	if _, err := countUsage(); err != nil {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	docs := t.TempDir()
+	var out bytes.Buffer
+	// The seed is the first thing that is written, the first upload the second.
+	err := command(ctx, []string{"-scenario=gib", "-clients=raw,v1", "-size=1048576", "-part-size=102400", "-dir=" + t.TempDir(),
+		"-checkpoints=" + t.TempDir(), "-o=" + docs}, &out, &cancelAfter{writes: 2, cancel: cancel})
+	if err == nil {
+		t.Error("it was interrupted, and says nothing of it")
+	}
+	if !strings.Contains(out.String(), "Plain HTTP") {
+		t.Errorf("one upload was measured, and this is shown:\n%s", out.String())
+	}
+	if written, err := os.ReadDir(docs); err != nil || len(written) > 0 {
+		t.Errorf("published: %v, %v", written, err)
+	}
+}
+
 func TestCommandRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		args []string

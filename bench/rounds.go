@@ -14,7 +14,8 @@ import (
 )
 
 // compare goes round and round: in each round every client uploads the file of each scenario once, in an order that is drawn anew. So
-// what is compared is measured at the same time, whatever else the machine does meanwhile.
+// what is compared is measured at the same time, whatever else the machine does meanwhile. With an error it returns what was measured
+// until then.
 func (b *bench) compare(ctx context.Context, scenarios []scenario) (rows []report.Row, err error) {
 	type entry struct {
 		scenario
@@ -25,7 +26,7 @@ func (b *bench) compare(ctx context.Context, scenarios []scenario) (rows []repor
 	for _, sc := range scenarios {
 		server, err := b.serve(ctx, sc)
 		if err != nil {
-			return nil, err
+			return rows, err
 		}
 		defer func() { err = errors.Join(err, server.stop()) }()
 		for _, name := range sc.clients {
@@ -41,7 +42,7 @@ func (b *bench) compare(ctx context.Context, scenarios []scenario) (rows []repor
 			}
 			s, err := b.upload(ctx, e.server, e.scenario, row.Client, b.files[e.content])
 			if err != nil {
-				return nil, fmt.Errorf("%s: round %d: %w", row.Scenario, round+1, err)
+				return rows, fmt.Errorf("%s: round %d: %w", row.Scenario, round+1, err)
 			}
 			row.Samples = append(row.Samples, s)
 			fmt.Fprintf(b.progress, "round %d of %d: %-12s %-18s CPU %7.3f s, wall %7.3f s, peak %4d MiB\n",
