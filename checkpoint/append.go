@@ -20,7 +20,6 @@ func (f *File) Append(ctx context.Context, id string, at int, rec []byte) error 
 	if err := checkRecord(rec); err != nil {
 		return err
 	}
-	path := f.logPath(id)
 	if at == 0 {
 		if err := f.makeDir(); err != nil {
 			return fmt.Errorf("checkpoint: append: %w; %s", err, f.remedy(err))
@@ -28,16 +27,21 @@ func (f *File) Append(ctx context.Context, id string, at int, rec []byte) error 
 	}
 	leave, err := f.enter(ctx)
 	if err != nil {
+		path := f.logPath(id)
 		if _, e := os.Lstat(path); at != 0 && ctx.Err() == nil && errors.Is(e, fs.ErrNotExist) {
 			return ErrConflict
 		}
 		return fmt.Errorf("checkpoint: append to %s: %w", path, err)
 	}
-	return also(f.append(ctx, path, id, at, rec), leave())
+	return also(f.append(ctx, id, at, rec), leave())
 }
 
 // append is Append inside the guard.
-func (f *File) append(ctx context.Context, path, id string, at int, rec []byte) (err error) {
+func (f *File) append(ctx context.Context, id string, at int, rec []byte) (err error) {
+	path := f.tails[id].path
+	if path == "" {
+		path = f.logPath(id)
+	}
 	file, size, err := openLog(path, at)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrConflict) {
 		return ErrConflict
@@ -70,6 +74,7 @@ func (f *File) append(ctx context.Context, path, id string, at int, rec []byte) 
 		return fmt.Errorf("checkpoint: append: %w; %s", also(err, undo(file, path, t.size)), f.remedy(err))
 	}
 	f.tails[id] = tail{
+		path:    path,
 		size:    t.size + int64(len(line)),
 		records: at + 1,
 		bytes:   [lineOverhead]byte(line[len(line)-lineOverhead:]),
@@ -117,7 +122,7 @@ func (f *File) tail(ctx context.Context, file *os.File, size int64, path, id str
 			return tail{}, fmt.Errorf("checkpoint: append: cut off a torn end: %w; %s", err, f.remedy(err))
 		}
 	}
-	return tail{size: s.end, records: len(s.records)}, nil
+	return tail{path: path, size: s.end, records: len(s.records)}, nil
 }
 
 // undo takes back a write that failed half-way. If that fails as well, a torn end is left, which the next append cuts off.

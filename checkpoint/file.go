@@ -55,6 +55,7 @@ var (
 // as the file has that size and ends in those bytes, the checksum of the last record: a checksum covers the position, so that a
 // log that was deleted and written anew, even by another process and at the same size, is not taken for the old one.
 type tail struct {
+	path    string // of the log
 	size    int64
 	records int
 	bytes   [lineOverhead]byte
