@@ -97,11 +97,10 @@ func (d *decoder) run() error {
 	}
 }
 
-// isNext takes a line, with its newline, if it is the next record, as every line of a sound log is. A checksum that is right for the
-// log and the position says that an append wrote it, which had checked the record.
+// isNext takes a line, with its newline, if it is the next record, as every line of a sound log is.
 func (d *decoder) isNext(line []byte) bool {
 	rec, sum, ok := splitSum(line[:len(line)-1])
-	if !ok || len(rec) == 0 || sum != d.seal.sum(d.next, rec) {
+	if !ok || sum != d.seal.sum(d.next, rec) || checkRecord(rec) != nil {
 		return false
 	}
 	d.take(d.next, rec)

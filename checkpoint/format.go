@@ -142,6 +142,9 @@ func checkRecord(rec []byte) error {
 	if len(rec) == 0 || len(rec) > MaxRecordSize {
 		return fmt.Errorf("%w: a record has 1 to %d bytes, this one has %d", ErrInvalid, MaxRecordSize, len(rec))
 	}
+	if isPlain(rec) {
+		return nil
+	}
 	if bytes.ContainsAny(rec, "\r\n") {
 		return fmt.Errorf("%w: a record is one line, this one has a line break", ErrInvalid)
 	}

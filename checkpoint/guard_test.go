@@ -89,11 +89,21 @@ func TestGuardRemoved(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not remove a file that is open")
 	}
+	for name, replaced := range map[string]bool{"removed": false, "made by another": true} {
+		t.Run(name, func(t *testing.T) { guardRemoved(t, replaced) })
+	}
+}
+
+func guardRemoved(t *testing.T, replaced bool) {
 	f := newFile(t, "")
 	looks := 0
 	f.isCurrent = func(g *guard) (bool, error) {
 		if looks++; looks == 1 {
-			if err := os.Remove(g.path); err != nil {
+			err := os.Remove(g.path)
+			if err == nil && replaced {
+				err = os.WriteFile(g.path, nil, 0o600)
+			}
+			if err != nil {
 				t.Error(err)
 			}
 		}

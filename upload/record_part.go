@@ -48,7 +48,7 @@ func (d *reader) part(raw []byte) (r record, ok bool) {
 	}
 	f.expect(`}`)
 	crc, err := strconv.ParseUint(string(sum), 16, 64)
-	if !f.ok || len(f.rest) > 0 || err != nil || len(sum) != 16 || number == 0 || len(upload) == 0 {
+	if !f.ok || len(f.rest) > 0 || err != nil || len(sum) != 16 || len(upload) == 0 {
 		return record{}, false
 	}
 	share(&d.claim, claim)

@@ -18,6 +18,7 @@ func partRecord() record {
 
 // What encode makes of a part is read without package json: otherwise nobody would see that it no longer is.
 func TestReaderTakesParts(t *testing.T) {
+	var in reader // of all: what one shares with the one before, another does not
 	for name, change := range map[string]func(*record){
 		"whole":             func(*record) {},
 		"the first":         func(r *record) { r.Number, r.Offset = 1, 0 },
@@ -25,6 +26,7 @@ func TestReaderTakesParts(t *testing.T) {
 		"without ETag":      func(r *record) { r.ETag = "" },
 		"without version":   func(r *record) { r.Version = "" },
 		"large":             func(r *record) { r.Offset, r.Size = 48<<40, 5<<30 },
+		"of another claim":  func(r *record) { r.Claim, r.Upload, r.Version = "D", "W", "X" },
 		"odd, but readable": func(r *record) { r.ETag = "}{,:[" },
 	} {
 		r := partRecord()
@@ -33,7 +35,6 @@ func TestReaderTakesParts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var in reader
 		for range 2 {
 			got, ok := in.part(raw)
 			if diff := cmp.Diff(r, got, inside); !ok || diff != "" {

@@ -42,7 +42,7 @@ const (
 )
 
 // cutParts takes the parts that follow one another out of a page, and leaves an empty one in their place. It is not ok if there is
-// none, or if one is anything but a row of elements that have a name and a text of plain characters, each name once.
+// none, or if one is anything but a row of elements that have a name and a text of plain characters. Of two with the same name the last counts, as it does in package xml.
 func cutParts(doc []byte) (rest []byte, parts []listedPart, ok bool) {
 	start := bytes.Index(doc, []byte(partStart))
 	if start < 0 || bytes.Contains(doc, []byte("<!")) {
@@ -66,12 +66,6 @@ type scanner struct{ rest []byte }
 
 // part reads a part behind its start tag, with its end tag.
 func (s *scanner) part() (p listedPart, ok bool) {
-	var seen [4]bool
-	once := func(i int) bool {
-		first := !seen[i]
-		seen[i] = true
-		return first
-	}
 	for s.space(); !s.skip(partEnd); s.space() {
 		name, text, ok := s.element()
 		if !ok {
@@ -79,15 +73,15 @@ func (s *scanner) part() (p listedPart, ok bool) {
 		}
 		switch string(name) {
 		case "PartNumber":
-			n, valid := number(text)
-			p.Number, ok = int(n), valid && once(0)
+			var n int64
+			n, ok = number(text)
+			p.Number = int(n)
 		case "Size":
-			n, valid := number(text)
-			p.Size, ok = n, valid && once(1)
+			p.Size, ok = number(text)
 		case "ETag":
-			p.ETag, ok = string(bytes.ReplaceAll(text, []byte("&quot;"), []byte{'"'})), once(2)
+			p.ETag = string(bytes.ReplaceAll(text, []byte("&quot;"), []byte{'"'}))
 		case "HashCrc64ecma":
-			p.CRC64, ok = string(text), once(3)
+			p.CRC64 = string(text)
 		}
 		if !ok {
 			return p, false

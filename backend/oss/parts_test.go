@@ -50,6 +50,8 @@ func FuzzDecodeParts(f *testing.F) {
 		f.Add([]byte(strings.Replace(listedParts, change[0], change[1], 1)))
 		f.Add([]byte(strings.ReplaceAll(listedParts, change[0], change[1])))
 	}
+	f.Add([]byte(`<ListPartsResult><!-- <Part><Size>5</Size></Part> --><Part></Part></ListPartsResult>`))
+	f.Add([]byte(strings.ReplaceAll(listedParts, "</Part>", `<Size>7</Size><ETag>"CC"</ETag><HashCrc64ecma>1</HashCrc64ecma><PartNumber>30</PartNumber></Part>`)))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		a := &answer{header: http.Header{}, body: bytes.Clone(doc)}
 		var want partsPage

@@ -129,3 +129,32 @@ func TestHTTPClientStalls(t *testing.T) {
 		})
 	}
 }
+
+// broken is a connection that takes nothing.
+type broken struct{ net.Conn }
+
+func (broken) Write([]byte) (int, error) { return 0, errBroken }
+
+var errBroken = errors.New("broken pipe")
+
+// endless is a body that counts how often it is read.
+type endless struct{ reads int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.reads++; e.reads > 3 {
+		return 0, io.EOF
+	}
+	return len(p), nil
+}
+
+// A body is not read any further once it cannot be written.
+func TestConnStopsAtAWriteError(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	body := &endless{}
+	n, err := oss.NewStallingConn(broken{near}).(io.ReaderFrom).ReadFrom(body)
+	if n != 0 || !errors.Is(err, errBroken) || body.reads != 1 {
+		t.Errorf("%d bytes, %v, after %d reads", n, err, body.reads)
+	}
+}
