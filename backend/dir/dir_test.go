@@ -122,11 +122,7 @@ func TestFilesOfOthers(t *testing.T) {
 // A part that is damaged is not listed, so that it is sent again. A file that does not belong here is no upload.
 func TestDamage(t *testing.T) {
 	root := t.TempDir()
-	b := newBackend(t, root)
-	u, err := b.Create(t.Context(), "a", backend.Attributes{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, u := begun(t, root)
 	var parts []backend.Part
 	for n := range 3 {
 		p, err := b.UploadPart(t.Context(), u, n+1, bytes.NewReader([]byte("part")), 4)
@@ -182,11 +178,7 @@ func TestDamage(t *testing.T) {
 // An ID of another length may be of a process whose Go makes longer ones.
 func TestLengthOfID(t *testing.T) {
 	root := t.TempDir()
-	b := newBackend(t, root)
-	u, err := b.Create(t.Context(), "a", backend.Attributes{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, u := begun(t, root)
 	uploads := filepath.Join(root, ".tidemark", "uploads")
 	longer := u.ID + "LONGER"
 	if err := os.Rename(filepath.Join(uploads, u.ID), filepath.Join(uploads, longer)); err != nil {
@@ -201,11 +193,7 @@ func TestLengthOfID(t *testing.T) {
 // New removes what dead processes left, once it is old, and no upload.
 func TestLeftovers(t *testing.T) {
 	root := t.TempDir()
-	b := newBackend(t, root)
-	u, err := b.Create(t.Context(), "a", backend.Attributes{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, u := begun(t, root)
 	uploads := filepath.Join(root, ".tidemark", "uploads")
 	for _, name := range []string{"old", "young", u.ID} {
 		if err := os.MkdirAll(filepath.Join(uploads, name), 0o700); err != nil {
@@ -250,4 +238,15 @@ func TestLocation(t *testing.T) {
 	if got := newBackend(t, link).Info().Location; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+}
+
+// begun is a backend in root with an upload of key "a".
+func begun(t *testing.T, root string) (*dir.Backend, backend.Upload) {
+	t.Helper()
+	b := newBackend(t, root)
+	u, err := b.Create(t.Context(), "a", backend.Attributes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, u
 }
