@@ -193,7 +193,7 @@ func TestLengthOfID(t *testing.T) {
 // New removes what dead processes left, once it is old, and no upload.
 func TestLeftovers(t *testing.T) {
 	root := t.TempDir()
-	b, u := begun(t, root)
+	_, u := begun(t, root)
 	uploads := filepath.Join(root, ".tidemark", "uploads")
 	for _, name := range []string{"old", "young", u.ID} {
 		if err := os.MkdirAll(filepath.Join(uploads, name), 0o700); err != nil {
@@ -208,7 +208,7 @@ func TestLeftovers(t *testing.T) {
 			}
 		}
 	}
-	b = newBackend(t, root)
+	b := newBackend(t, root)
 	if _, err := os.Stat(filepath.Join(uploads, "old")); !os.IsNotExist(err) {
 		t.Errorf("the old one: %v", err)
 	}
