@@ -17,7 +17,9 @@ type body struct {
 	src          io.ReaderAt
 	offset, size int64
 	limiter      *rate.Limiter
+	pace         *pace
 	meter        *meter
+	flight       *flight // nil for a Put
 
 	// seal, if not nil, is asked before the end is given out, with the CRC-64 of the whole. If it fails, the end is kept back,
 	// so that a store which takes a body whole or not at all does not take it.
@@ -32,9 +34,6 @@ type body struct {
 
 var _ io.ReadSeeker = (*body)(nil)
 
-// limitedRead is how much is asked of the limiter at once. Less than this is many waits, more is a burst.
-const limitedRead = 32 << 10
-
 func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -44,10 +43,9 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	p = p[:min(int64(len(p)), b.size-b.pos)]
 	if l := b.limiter; l != nil && l.Limit() != rate.Inf {
-		p = p[:min(len(p), l.Burst(), limitedRead)]
-		if l.WaitN(b.ctx, len(p)) != nil { // ctx is done, or would be before the wait is over
-			<-b.ctx.Done()
-			return 0, ended(b.ctx)
+		p = p[:min(len(p), piece(l))]
+		if err := b.wait(len(p)); err != nil {
+			return 0, err
 		}
 	}
 	n, err := readAt(b.src, p, b.offset+b.pos)
@@ -55,7 +53,8 @@ func (b *body) Read(p []byte) (int, error) {
 		b.err = err
 		return 0, err
 	}
-	if b.pos == 0 {
+	again := b.pos == 0
+	if again {
 		b.hashed, b.crc = 0, 0
 		b.meter.dropped(b.flying)
 		b.flying = 0
@@ -79,7 +78,27 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.meter.moved(int64(n))
 	b.flying += int64(n)
+	if b.flight != nil {
+		b.flight.move(n, again)
+	}
 	return n, nil
+}
+
+// wait waits until the limit lets n bytes pass.
+func (b *body) wait(n int) error {
+	if b.flight != nil {
+		b.flight.hold(true)
+		defer b.flight.hold(false)
+	}
+	err := b.limiter.WaitN(b.ctx, n)
+	if err == nil {
+		err = b.pace.wait(b.ctx, b.limiter, n)
+	}
+	if err != nil { // ctx is done, or would be before the wait is over
+		<-b.ctx.Done()
+		return ended(b.ctx)
+	}
+	return nil
 }
 
 func (b *body) Seek(offset int64, whence int) (int64, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidemark-go/tidemark/backend"
@@ -36,6 +37,8 @@ type run struct {
 	log     *slog.Logger
 	journal *journal
 	meter   *meter
+	window  *window
+	reached atomic.Int64 // when a request succeeded last, in nanoseconds since 1970; 0: none did
 	res     *Result
 	absent  bool // the store said that there is no object, before anything was begun
 	unsure  bool // an answer around Create or Put was lost
@@ -99,7 +102,7 @@ func (r *run) deliver(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.res.PartSize = s.partSize
+		r.res.PartSize = s.layout[len(s.layout)-1].size
 		var parts []part
 		stored, err := r.reconcile(ctx, s, refusals > 0)
 		if err == nil {
@@ -177,7 +180,7 @@ func (r *run) begin(ctx context.Context, s *session) (*session, error) {
 	switch {
 	case s == nil:
 		return r.create(ctx)
-	case s.partSize == 0 || s.request == "":
+	case s.layout == nil || s.request == "":
 		if err := r.giveUp(ctx, s, "the checkpoint no longer says how the upload was begun"); err != nil {
 			return nil, err
 		}
@@ -188,7 +191,7 @@ func (r *run) begin(ctx context.Context, s *session) (*session, error) {
 		}
 		return r.create(ctx)
 	}
-	r.log.InfoContext(ctx, "resuming", "upload", s.ID, "parts_recorded", len(s.parts), "part_size", s.partSize)
+	r.log.InfoContext(ctx, "resuming", "upload", s.ID, "parts_recorded", len(s.parts), "part_size", s.layout[len(s.layout)-1].size)
 	return s, nil
 }
 
@@ -206,8 +209,11 @@ func (r *run) create(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	var up backend.Upload
-	err = r.retry(ctx, "Create", nil, func() (err error) {
-		up, err = r.backend.Create(ctx, r.key, r.req.Attributes)
+	err = r.retry(ctx, "Create", nil, func() error {
+		err := r.call(ctx, callTimeout, func(ctx context.Context) (err error) {
+			up, err = r.backend.Create(ctx, r.key, r.req.Attributes)
+			return err
+		})
 		r.unsure = r.unsure || err != nil && !noEffect(err)
 		return err
 	})
@@ -270,12 +276,12 @@ func (r *run) reconcile(ctx context.Context, s *session, refused bool) (map[int]
 // a whole reading under one version of the source: parts that the log proves are taken unread, the others compared, what is
 // missing or different is sent. If the version is another one afterwards, the next pass compares again.
 func (r *run) transfer(ctx context.Context, s *session, stored map[int]part) ([]part, error) {
-	for range maxPasses {
+	for passes := 0; passes < maxPasses; {
 		version, err := r.snapshot()
 		if err != nil {
 			return nil, err
 		}
-		if !fits(version.size, s.partSize, r.backend.Info()) {
+		if !s.layout.fits(version.size, r.backend.Info()) {
 			return nil, errOutgrown
 		}
 		p := &pass{run: r, session: s, version: version, parts: stored}
@@ -283,15 +289,39 @@ func (r *run) transfer(ctx context.Context, s *session, stored map[int]part) ([]
 		if err == nil {
 			err = r.still(version)
 		}
-		if err == nil {
+		var smaller *division
+		switch {
+		case err == nil:
 			return p.inOrder(), nil
-		}
-		if !errors.Is(err, errMoved) {
+		case errors.As(err, &smaller):
+			if err := r.replan(ctx, s, stored, smaller); err != nil {
+				return nil, err
+			}
+		case errors.Is(err, errMoved):
+			passes++
+			r.log.InfoContext(ctx, "the source changed while it was read; comparing what was sent")
+		default:
 			return nil, err
 		}
-		r.log.InfoContext(ctx, "the source changed while it was read; comparing what was sent")
 	}
 	return nil, &Error{Op: "read the source", Key: r.key, Err: ErrSourceChanged}
+}
+
+// replan changes the size of the parts that are still to come, once that is durable. What the store has under their numbers is of other
+// places of the source, and is replaced.
+func (r *run) replan(ctx context.Context, s *session, stored map[int]part, to *division) error {
+	r.log.WarnContext(ctx, "the line does not last for a part; smaller ones from here on", "part", to.number, "part_size", to.size, "error", to.cause)
+	rec := record{Kind: kindPlan, Upload: s.ID, Number: to.number, Offset: to.offset, PartSize: to.size}
+	if _, err := r.journal.commit(ctx, rec); err != nil {
+		return err
+	}
+	for number := range stored {
+		if number >= to.number {
+			delete(stored, number)
+		}
+	}
+	r.res.PartSize = to.size
+	return nil
 }
 
 // complete publishes parts. The record before it is the fence: who cannot write it does not complete, and who comes later
@@ -305,9 +335,11 @@ func (r *run) complete(ctx context.Context, s *session, parts []part) error {
 		return err
 	}
 	var obj backend.Object
-	err := r.retry(ctx, "Complete", nil, func() (err error) {
-		obj, err = r.backend.Complete(ctx, s.Upload, list, backend.CompleteOptions{IfAbsent: r.req.IfAbsent, Attributes: r.req.Attributes})
-		return err
+	err := r.retry(ctx, "Complete", nil, func() error {
+		return r.call(ctx, completeTimeout, func(ctx context.Context) (err error) {
+			obj, err = r.backend.Complete(ctx, s.Upload, list, backend.CompleteOptions{IfAbsent: r.req.IfAbsent, Attributes: r.req.Attributes})
+			return err
+		})
 	})
 	if errors.Is(err, backend.ErrExists) {
 		return r.existsAtEnd(ctx, s, err)

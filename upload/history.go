@@ -15,7 +15,7 @@ type history struct {
 // session is one upload on the store, as the log knows it.
 type session struct {
 	backend.Upload
-	partSize   int64
+	layout     layout        // nil if not known
 	request    string        // digest of its attributes; empty if not known
 	parts      map[int]known // the latest of each number
 	completing *record       // nil if Complete was never begun
@@ -77,12 +77,20 @@ func (h *history) fold(r record) {
 		}
 	case kindUpload:
 		s := h.session(r)
-		s.Initiated, s.partSize, s.request = r.Initiated, r.PartSize, r.Request
+		s.Initiated, s.request = r.Initiated, r.Request
+		if r.PartSize > 0 {
+			s.layout = evenly(r.PartSize)
+		}
 	case kindPart:
 		s := h.session(r)
 		s.parts[r.Number] = known{offset: r.Offset, size: r.Size, etag: r.ETag, version: r.Version, crc: *r.CRC64.uint64}
-		if s.partSize == 0 && r.Number > 1 {
-			s.partSize = r.Offset / int64(r.Number-1)
+		if s.layout == nil && r.Number > 1 && r.Offset >= int64(r.Number-1) {
+			s.layout = evenly(r.Offset / int64(r.Number-1))
+		}
+	case kindPlan:
+		if s := h.session(r); s.layout != nil {
+			// One that does not fit is of a log whose records were lost, and what is stored is compared anyway.
+			s.layout, _ = s.layout.divided(segment{r.Number, r.Offset, r.PartSize})
 		}
 	case kindCompleting:
 		completing := r
@@ -127,7 +135,7 @@ func (h *history) about() record {
 // the part that it recorded is the one that the store has, in the place that it has now.
 func (s *session) versionOf(p backend.Part, crc hex64) string {
 	rec, ok := s.parts[p.Number]
-	if !ok || rec.size != p.Size || crc.IsZero() || rec.crc != *crc.uint64 || rec.offset != int64(p.Number-1)*s.partSize {
+	if !ok || rec.size != p.Size || crc.IsZero() || rec.crc != *crc.uint64 || s.layout == nil || rec.offset != s.layout.offset(p.Number) {
 		return ""
 	}
 	return rec.version

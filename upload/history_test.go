@@ -22,7 +22,7 @@ func TestVersionOf(t *testing.T) {
 		"bytes not known":   {backend.Part{Number: 3, Size: 5}, hex64{}, 5, ""},
 		"another part size": {backend.Part{Number: 3, Size: 5}, hex64{&crc}, 6, ""},
 	} {
-		s := &session{partSize: c.partSize, parts: map[int]known{3: {offset: 10, size: 5, crc: crc, version: "v"}}}
+		s := &session{layout: evenly(c.partSize), parts: map[int]known{3: {offset: 10, size: 5, crc: crc, version: "v"}}}
 		if got := s.versionOf(c.part, c.crc); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

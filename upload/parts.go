@@ -2,7 +2,6 @@ package upload
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -26,16 +25,18 @@ type pass struct {
 	session *session
 	version snapshot
 	slots   []slot
+	watch   *watch // of the parts under way
 
 	mu    sync.Mutex
 	parts map[int]part // by number; in the end those of all slots are equal to the source
 	racy  []slot       // read at a time when the version proved nothing
 	send  []slot
+	has   map[int]bool // numbers of parts that need nothing more
 }
 
 // read makes the parts on the store equal to the source. errMoved if the source turned out to be another one meanwhile.
 func (p *pass) read(ctx context.Context) error {
-	p.slots = plan(p.version.size, p.session.partSize)
+	p.slots, p.has = p.session.layout.plan(p.version.size), map[int]bool{}
 	var compare []slot
 	var stored, reused int64
 	for _, s := range p.slots {
@@ -43,6 +44,7 @@ func (p *pass) read(ctx context.Context) error {
 		case !ok || have.Size != s.size:
 			p.send = append(p.send, s)
 		case have.version != "" && have.version == p.version.digest:
+			p.has[s.number] = true
 			stored += s.size
 			if have.reused {
 				reused += s.size
@@ -61,7 +63,7 @@ func (p *pass) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.each(ctx, p.opts.Concurrency, p.send, p.sendPart); err != nil {
+	if err := p.sendAll(ctx); err != nil {
 		return err
 	}
 
@@ -104,48 +106,30 @@ func (p *pass) stands(s slot, have part, proven bool) {
 		p.racy = append(p.racy, s)
 	}
 	p.parts[s.number] = have
+	p.has[s.number] = true
 }
 
-// sendPart sends a part until the store has it, holds the answer against what was sent, and records it.
-func (p *pass) sendPart(ctx context.Context, s slot) error {
-	var proven bool
-	have := part{}
-	err := p.retry(ctx, fmt.Sprintf("UploadPart %d", s.number), p.meter.done, func() (err error) {
-		proven = p.version.proves(time.Now())
-		b := &body{ctx: ctx, src: p.src, offset: s.offset, size: s.size, limiter: p.opts.Limiter, meter: p.meter}
-		p.meter.begin()
-		defer func() { p.meter.end(b.flying, s.size, err == nil) }()
-		have.Part, err = p.backend.UploadPart(ctx, p.session.Upload, s.number, b, s.size)
-		crc, whole := b.sum()
-		switch {
-		case b.err != nil:
-			return b.err
-		case err != nil:
-			return err
-		case !whole:
-			return errors.New("the backend answered without having read the part")
-		case have.CRC64 != nil && *have.CRC64 != crc:
-			return fmt.Errorf("%w: the store has %016x, sent was %016x", ErrChecksum, *have.CRC64, crc)
-		case have.Size != s.size:
-			return fmt.Errorf("%w: the store has %d bytes, sent were %d", ErrChecksum, have.Size, s.size)
-		}
-		have.crc = sumOf(crc)
+// divide returns the plan for a line that is cut after so many bytes; nil if there is none. All behind the first part that is missing is
+// divided, since a part's number says where it belongs. Parts are sent in order, so that not much behind it can be there already.
+func (p *pass) divide(s slot, passed int64) *segment {
+	info := p.backend.Info()
+	size := p.session.layout.smaller(s.number, passed, info)
+	if size == 0 {
 		return nil
-	})
-	if err != nil {
-		if errors.Is(err, errMoved) || ctx.Err() != nil {
-			return err
-		}
-		return &Error{Op: "send", Key: p.key, Part: s.number, Err: err}
 	}
 	p.mu.Lock()
-	p.stands(s, have, proven)
-	have = p.parts[s.number]
-	p.mu.Unlock()
-	return p.journal.append(ctx, record{
-		Kind: kindPart, Upload: p.session.ID, Number: s.number, Offset: s.offset, Size: s.size,
-		ETag: have.ETag, CRC64: have.crc, Version: have.version,
-	})
+	defer p.mu.Unlock()
+	for _, s := range p.slots {
+		if p.has[s.number] {
+			continue
+		}
+		to := segment{s.number, s.offset, size}
+		if l, ok := p.session.layout.divided(to); ok && l.fits(p.version.size, info) {
+			return &to
+		}
+		return nil
+	}
+	return nil
 }
 
 // inOrder returns the parts of the object.
@@ -200,41 +184,39 @@ func differs(obj backend.Object, whole record) string {
 	return ""
 }
 
-// readers is how many parts are read at once, when nothing is sent: on all processors, unless one thing at a time was asked for.
-func (r *run) readers() int {
-	if r.opts.Concurrency == 1 {
-		return 1
+// readers are places for parts that are read at once, when nothing is sent: on all processors, unless one thing at a time was asked for.
+func (r *run) readers() *member {
+	n := 1
+	if r.opts.Concurrency != 1 {
+		n = max(r.opts.Concurrency, runtime.GOMAXPROCS(0))
 	}
-	return max(r.opts.Concurrency, runtime.GOMAXPROCS(0))
+	return &member{window: newWindow(n, nil)}
 }
 
-// each calls do for all slots, so many at once, until one fails, and waits for those under way. The error is that of the first that
-// failed.
-func (r *run) each(ctx context.Context, workers int, slots []slot, do func(context.Context, slot) error) error {
+// each calls do for all slots in order, as many at once as m has places, until one fails, and waits for those under way. The error is
+// that of the first that failed.
+func (r *run) each(ctx context.Context, m *member, slots []slot, do func(context.Context, slot) error) error {
 	outer := ctx
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
-	queue := make(chan slot)
 	var wg sync.WaitGroup
-	for range min(workers, len(slots)) {
+	m.begin()
+	over := sync.OnceFunc(m.end)
+	defer over()
+	for i, s := range slots {
+		if m.enter(ctx) != nil {
+			break
+		}
+		if i == len(slots)-1 {
+			over()
+		}
 		wg.Go(func() {
-			for s := range queue {
-				if err := do(ctx, s); err != nil {
-					cancel(err) // the first call decides the cause
-					return
-				}
+			defer m.leave()
+			if err := do(ctx, s); err != nil {
+				cancel(err) // the first call decides the cause
 			}
 		})
 	}
-feed:
-	for _, s := range slots {
-		select {
-		case queue <- s:
-		case <-ctx.Done():
-			break feed
-		}
-	}
-	close(queue)
 	wg.Wait()
 	if outer.Err() != nil {
 		return ended(outer)

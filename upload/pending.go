@@ -182,7 +182,8 @@ func (u *Uploader) Abort(ctx context.Context, p Pending) error {
 	if p.Checkpoint == "" {
 		return u.abort(ctx, p.Upload)
 	}
-	r := &run{Uploader: u, key: p.Key, log: u.log, res: &Result{}, meter: newMeter(0, nil)}
+	r := &run{Uploader: u, key: p.Key, log: u.log, res: &Result{}, window: u.window()}
+	r.meter = newMeter(0, nil, r.window, u.gate)
 	claim := record{Location: text(u.backend.Info().Location), Key: text(p.Key), Source: text(p.Source), Path: text(p.Path)}
 	err := r.hold(ctx, p.Checkpoint, claim, func() error {
 		for _, s := range r.journal.history.uploads {

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tidemark-go/tidemark/backend"
 )
@@ -47,12 +48,83 @@ func fits(size, partSize int64, info backend.Info) bool {
 // parts is the number of parts of a source; an empty one has one empty part.
 func parts(size, partSize int64) int64 { return max(1, (size+partSize-1)/partSize) }
 
-// plan returns the slots of a source, in order.
-func plan(size, partSize int64) []slot {
-	slots := make([]slot, parts(size, partSize))
-	for i := range slots {
-		offset := int64(i) * partSize
-		slots[i] = slot{number: i + 1, offset: offset, size: min(partSize, size-offset)}
+// segment is a run of parts of one size, from a part on.
+type segment struct {
+	number       int // of the first part
+	offset, size int64
+}
+
+// layout is how a source is cut into parts: the segments ascend, and each ends where the next begins.
+type layout []segment
+
+func evenly(partSize int64) layout { return layout{{number: 1, size: partSize}} }
+
+// at returns the segment of a part.
+func (l layout) at(number int) segment {
+	for i := len(l) - 1; i > 0; i-- {
+		if l[i].number <= number {
+			return l[i]
+		}
+	}
+	return l[0]
+}
+
+// offset is where a part begins.
+func (l layout) offset(number int) int64 {
+	in := l.at(number)
+	return in.offset + int64(number-in.number)*in.size
+}
+
+// divided returns l with parts of another size from a part on. It is not ok if that part begins elsewhere, or does not get smaller.
+func (l layout) divided(s segment) (layout, bool) {
+	if s.number < 1 || s.size < 1 || l.offset(s.number) != s.offset || l.at(s.number).size <= s.size {
+		return l, false
+	}
+	n := len(l)
+	for n > 0 && l[n-1].number >= s.number {
+		n--
+	}
+	return append(l[:n:n], s), true
+}
+
+// fits says whether a source of size bytes needs no more parts than the store takes.
+func (l layout) fits(size int64, info backend.Info) bool {
+	last := l[len(l)-1]
+	return info.MaxParts == 0 || int64(last.number-1)+parts(max(0, size-last.offset), last.size) <= int64(info.MaxParts)
+}
+
+// plan returns the slots of a source of size bytes, in order.
+func (l layout) plan(size int64) []slot {
+	var slots []slot
+	for i, in := range l {
+		end := size
+		if i+1 < len(l) {
+			end = min(end, l[i+1].offset)
+		}
+		if i > 0 && end <= in.offset {
+			break
+		}
+		n := parts(end-in.offset, in.size)
+		slots = slices.Grow(slots, int(n))
+		for k := range n {
+			offset := in.offset + k*in.size
+			slots = append(slots, slot{number: in.number + int(k), offset: offset, size: min(in.size, end-offset)})
+		}
 	}
 	return slots
 }
+
+// smaller returns the size for parts on a line that was cut after so many bytes: the part size halved until two such parts pass, or zero
+// if the store takes none so small.
+func (l layout) smaller(number int, passed int64, info backend.Info) int64 {
+	size := l.at(number).size
+	for half := passed / 2; size > half; {
+		if size /= 2; size < smallest(info) {
+			return 0
+		}
+	}
+	return size
+}
+
+// smallest is how small parts are made. Below 64 KiB it is round trips that are sent, not bytes.
+func smallest(info backend.Info) int64 { return max(info.MinPartSize, 64<<10) }

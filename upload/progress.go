@@ -17,11 +17,20 @@ type Progress struct {
 	PartsDone int
 	PartsBusy int // under way
 	Retries   int
-	Verifying bool          // the source is being compared, or the end is being settled
-	Rate      float64       // bytes sent a second, over the last seconds
-	Left      time.Duration // at that rate; negative if not known
-	Elapsed   time.Duration
-	Done      bool // the object is there and verified; only in the last snapshot
+	Hedged    int // parts that were sent a second time at the same time, since the first try lagged behind
+
+	// Connections is how many parts may be under way at once now, over all uploads that share the Uploader: what
+	// Options.Concurrency fixes or, without it, what pays.
+	Connections int
+
+	// Waiting says, in words, why nothing is sent: the store cannot be reached, or asked to wait. Empty if it can be had.
+	Waiting    string
+	WaitingFor time.Duration // how long already
+	Verifying  bool          // the source is being compared, or the end is being settled
+	Rate       float64       // bytes sent a second, over the last seconds
+	Left       time.Duration // at that rate; negative if not known
+	Elapsed    time.Duration
+	Done       bool // the object is there and verified; only in the last snapshot
 }
 
 const (
@@ -32,6 +41,8 @@ const (
 // meter counts what happens and, if someone listens, reports it from a goroutine of its own.
 type meter struct {
 	report   func(Progress)
+	window   *window
+	gate     *gate
 	finished bool // read after quit is closed
 	begun    time.Time
 	quit     chan struct{}
@@ -43,8 +54,8 @@ type meter struct {
 	ring   []int64
 }
 
-func newMeter(total int64, report func(Progress)) *meter {
-	m := &meter{report: report, begun: time.Now(), now: Progress{Total: total, Left: -1}}
+func newMeter(total int64, report func(Progress), w *window, g *gate) *meter {
+	m := &meter{report: report, window: w, gate: g, begun: time.Now(), now: Progress{Total: total, Left: -1}}
 	if report != nil {
 		m.quit, m.ended = make(chan struct{}), make(chan struct{})
 		go m.run()
@@ -89,6 +100,10 @@ func (m *meter) snapshot() Progress {
 	}
 	p := m.now
 	p.Elapsed = time.Since(m.begun)
+	p.Connections = m.window.size()
+	if why, since := m.gate.state(); why != "" {
+		p.Waiting, p.WaitingFor = why, time.Since(since)
+	}
 	if n := len(m.ring) - 1; n > 0 {
 		p.Rate = float64(m.ring[n]-m.ring[0]) / (float64(n) * progressEvery.Seconds())
 	}
@@ -106,6 +121,7 @@ func (m *meter) change(f func(*Progress)) {
 
 func (m *meter) moved(n int64)   { m.change(func(p *Progress) { p.InFlight += n; p.Sent += n }) }
 func (m *meter) dropped(n int64) { m.change(func(p *Progress) { p.InFlight -= n }) }
+func (m *meter) hedged()         { m.change(func(p *Progress) { p.Hedged++ }) }
 func (m *meter) retried()        { m.change(func(p *Progress) { p.Retries++ }) }
 
 // finish is called before stop, when the object is there and verified.
@@ -162,17 +178,21 @@ func (m *meter) kept(size int64, reused bool) {
 	m.set(m.stored + size)
 }
 
+// landed is a part that was stored.
+func (m *meter) landed(size int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now.PartsDone++
+	m.set(m.stored + size)
+}
+
 // begin is called when a part is begun.
 func (m *meter) begin() { m.change(func(p *Progress) { p.PartsBusy++ }) }
 
-// end is called when it ends: with what was in flight of it, its size and whether it was stored.
-func (m *meter) end(flying, size int64, stored bool) {
+// end is called when it ends, with what was in flight of it.
+func (m *meter) end(flying int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.now.PartsBusy--
 	m.now.InFlight -= flying
-	if stored {
-		m.now.PartsDone++
-		m.set(m.stored + size)
-	}
 }

@@ -57,7 +57,7 @@ func (r *run) put(ctx context.Context) error {
 // putOnce sends what whole describes. lost says whether an answer was lost, so that the object may be ours.
 func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record, lost *bool) (obj backend.Object, err error) {
 	err = r.retry(ctx, "Put", nil, func() (err error) {
-		b := &body{ctx: ctx, src: r.src, size: whole.Size, limiter: r.opts.Limiter, meter: r.meter}
+		b := &body{ctx: ctx, src: r.src, size: whole.Size, limiter: r.opts.Limiter, pace: r.pace, meter: r.meter}
 		b.seal = func(crc uint64) error {
 			if crc != *whole.CRC64.uint64 {
 				return errMoved
@@ -65,7 +65,12 @@ func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record, 
 			return nil
 		}
 		r.meter.begin()
-		defer func() { r.meter.end(b.flying, whole.Size, err == nil) }()
+		defer func() {
+			r.meter.end(b.flying)
+			if err == nil {
+				r.meter.landed(whole.Size)
+			}
+		}()
 		opts := backend.CompleteOptions{IfAbsent: r.req.IfAbsent, Attributes: r.req.Attributes}
 		obj, err = putter.Put(ctx, r.key, b, whole.Size, r.req.Attributes, opts)
 		switch _, read := b.sum(); {

@@ -57,6 +57,7 @@ const (
 	kindClaim      kind = "claim"      // a process goes on with the upload
 	kindIntent     kind = "intent"     // before Create or Put
 	kindUpload     kind = "upload"     // Create's answer
+	kindPlan       kind = "plan"       // before the first part of another size: from part Number, at Offset, on they have PartSize
 	kindPart       kind = "part"       // UploadPart's answer
 	kindCompleting kind = "completing" // before Complete
 	kindGone       kind = "gone"       // the upload is known to be gone and settled
@@ -119,6 +120,8 @@ func decode(raw []byte) (r record, ok bool) {
 		return r, !r.Put || !r.CRC64.IsZero()
 	case kindUpload, kindGone:
 		return r, r.Upload != ""
+	case kindPlan:
+		return r, r.Upload != "" && r.Number > 0 && r.PartSize > 0
 	case kindPart:
 		return r, r.Upload != "" && r.Number > 0 && !r.CRC64.IsZero()
 	case kindCompleting:

@@ -20,8 +20,9 @@ type Result struct {
 	Stored   int64 // bytes of the object that the store has; with an error, of the parts that the next call finds
 	Reused   int64 // bytes of the object that were on the store when this call began
 	Parts    int   // parts of the object, as it was planned last; 0 if it was a Put
-	PartSize int64 // bytes; that of an upload which was resumed, even if the Request asks for another; 0 if it was a Put
+	PartSize int64 // bytes; that of an upload which was resumed, even if the Request asks for another; of its last parts, if a line that did not last made them smaller; 0 if it was a Put
 	Retries  int   // requests that were sent again
+	Hedged   int   // parts that were sent a second time at the same time, since the first try lagged behind
 
 	// Resumed says that the call went on with an upload which an earlier one began.
 	Resumed bool

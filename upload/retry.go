@@ -12,12 +12,13 @@ import (
 
 // Defaults of [Retry].
 const (
-	DefaultAttempts  = 6
+	DefaultAttempts  = 10
 	DefaultBaseDelay = 200 * time.Millisecond
 	DefaultMaxDelay  = 20 * time.Second
+	DefaultOutage    = 2 * time.Hour
 )
 
-// Retry is how often and when a failed request is sent again. Fields that are zero or less are the defaults. What the store refuses for good
+// Retry is how often and when a failed request is sent again. Fields that are zero are the defaults, Attempts and the delays also if they are less. What the store refuses for good
 // (denied, invalid) is not sent again.
 type Retry struct {
 	// Attempts is how often a request is sent before it fails. A part does not give up while others make progress: its
@@ -27,9 +28,20 @@ type Retry struct {
 	// The wait before attempt n+1 is a random time up to BaseDelay·2ⁿ⁻¹, at most MaxDelay ("full jitter", from the AWS
 	// Architecture Blog's "Exponential Backoff And Jitter"), and never less than what the store asks for (RetryAfter).
 	BaseDelay, MaxDelay time.Duration
+
+	// Outage is how long an upload goes on asking, whatever Attempts says, when the store cannot be reached any more
+	// ([backend.ErrUnreachable]: the network is away, or the name does not resolve) or asks to wait (RetryAfter,
+	// [backend.ErrThrottled]). It begins anew with every request that succeeds. Meanwhile the store is asked by one request at a
+	// time, at least every MaxDelay and never before what it asked for; Progress.Waiting and the log say so. A store that this
+	// call has not reached once is given up after Attempts: its address may be wrong. 0 is DefaultOutage where Attempts is 0 too, and
+	// none where Attempts says how often; a negative one is none.
+	Outage time.Duration
 }
 
 func (p Retry) withDefaults() Retry {
+	if p.Outage == 0 && p.Attempts <= 0 {
+		p.Outage = DefaultOutage
+	}
 	if p.Attempts <= 0 {
 		p.Attempts = DefaultAttempts
 	}
@@ -66,7 +78,7 @@ func final(err error) bool {
 			return true
 		}
 	}
-	return local(err)
+	return local(err) || errors.As(err, new(*division))
 }
 
 // localError is an error of this side, the source or the checkpoint. Whatever is in it, the store did not say it.
@@ -79,30 +91,66 @@ func local(err error) bool {
 	return errors.As(err, &e)
 }
 
+// mended says that the cause of an error has been put right, so that the call may succeed now, even if it was denied.
+func mended(err error) bool {
+	var with interface{ Mended() bool }
+	return errors.As(err, &with) && with.Mended()
+}
+
 // retry calls f until it succeeds, fails for good, or fails too often. progress, if not nil, returns a count; while it
-// changes, failing is not too often.
+// changes, failing is not too often. All requests to the store pass here, but for those of abort.
 func (r *run) retry(ctx context.Context, what string, progress func() int64, f func() error) error {
 	var seen int64
+	wasMended := false
 	for n, waits := 1, 1; ; n, waits = n+1, waits+1 {
-		err := f()
-		if err == nil {
+		probe, err := r.gate.pass(ctx)
+		if err != nil {
+			return err
+		}
+		err = f()
+		why, after := away(err)
+		switch {
+		case err == nil:
+			r.reached.Store(time.Now().UnixNano())
+			r.gate.open(ctx, probe)
 			return nil
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
+			if probe {
+				r.gate.leave()
+			}
 			return ended(ctx)
+		case why == "" && !local(err):
+			r.gate.open(ctx, probe) // it answered
+		case probe && local(err):
+			r.gate.leave()
 		}
-		if final(err) {
+		again := mended(err) && !wasMended
+		if final(err) && !again {
 			return err
 		}
 		if progress != nil {
 			if now := progress(); now != seen {
-				seen, n = now, 1
+				seen, n, wasMended = now, 1, false
 			}
 		}
-		if n >= r.opts.Retry.Attempts {
+		wait := r.opts.Retry.delay(waits, err)
+		throttled := why == askedToWait || errors.Is(err, backend.ErrThrottled)
+		if throttled {
+			r.window.tell((*control).throttled)
+		}
+		if n >= r.opts.Retry.Attempts && !((throttled || why != "") && r.lasts(after)) {
+			if probe && why != "" {
+				r.gate.leave()
+			}
 			return err
 		}
-		wait := r.opts.Retry.delay(waits, err)
+		switch {
+		case again:
+			wasMended, wait = true, 0
+		case why != "":
+			r.gate.shut(ctx, why, probe, err, func(tries int) time.Duration { return r.opts.Retry.delay(tries, err) })
+			wait = 0 // at the gate
+		}
 		r.log.InfoContext(ctx, "trying again", "what", what, "after", wait, "error", err)
 		if err := pause(ctx, wait); err != nil {
 			return err
@@ -111,10 +159,45 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 	}
 }
 
+// How long a request may take as a whole that sends no part.
+const (
+	callTimeout = time.Minute
+
+	// Putting a large object together may take several minutes, and an answer that is not waited for only makes it unknown what became of
+	// it (the service's page CompleteMultipartUpload; S3's page of that name says "several minutes to complete").
+	completeTimeout = 15 * time.Minute
+)
+
+// call makes a request that sends no part, within a time limit of its own.
+func (r *run) call(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
+	late := &stalled{fmt.Sprintf("no answer for %v", timeout)}
+	limited, cancel := context.WithTimeoutCause(ctx, timeout, late)
+	defer cancel()
+	begun := time.Now()
+	err := f(limited)
+	switch {
+	case err == nil:
+		took := time.Since(begun)
+		r.window.tell(func(c *control, _ time.Time) { c.answered(took, false) })
+	case ctx.Err() == nil && context.Cause(limited) == error(late):
+		return late
+	}
+	return err
+}
+
+// lasts says that an outage may go on for so long.
+func (r *run) lasts(after time.Duration) bool {
+	reached := r.reached.Load()
+	return reached != 0 && time.Since(time.Unix(0, reached))+after < r.opts.Retry.Outage
+}
+
 // pause waits. It returns early, with an error, when ctx is done.
 func pause(ctx context.Context, d time.Duration) error {
 	if ctx.Err() != nil { // whatever the timer says
 		return ended(ctx)
+	}
+	if d <= 0 {
+		return nil
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -218,7 +218,7 @@ func (r *run) readWhole(ctx context.Context) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	slots := plan(version.size, DefaultPartSize)
+	slots := evenly(DefaultPartSize).plan(version.size)
 	sums := make([]uint64, len(slots))
 	err = r.each(ctx, r.readers(), slots, func(ctx context.Context, s slot) (err error) {
 		sums[s.number-1], err = r.sum(ctx, s.offset, s.size)

@@ -22,9 +22,11 @@ func (r *run) list(ctx context.Context, up backend.Upload) ([]backend.Part, erro
 	var all []backend.Part
 	for after, more := 0, true; more; {
 		var page []backend.Part
-		err := r.retry(ctx, "ListParts", nil, func() (err error) {
-			page, more, err = r.backend.ListParts(ctx, up, after)
-			return err
+		err := r.retry(ctx, "ListParts", nil, func() error {
+			return r.call(ctx, callTimeout, func(ctx context.Context) (err error) {
+				page, more, err = r.backend.ListParts(ctx, up, after)
+				return err
+			})
 		})
 		if err != nil {
 			return nil, err
@@ -45,9 +47,11 @@ func (r *run) list(ctx context.Context, up backend.Upload) ([]backend.Part, erro
 
 // stat asks for the object under the key. That it was denied is noted.
 func (r *run) stat(ctx context.Context) (obj backend.Object, err error) {
-	err = r.retry(ctx, "Stat", nil, func() (err error) {
-		obj, err = r.backend.Stat(ctx, r.key)
-		return err
+	err = r.retry(ctx, "Stat", nil, func() error {
+		return r.call(ctx, callTimeout, func(ctx context.Context) (err error) {
+			obj, err = r.backend.Stat(ctx, r.key)
+			return err
+		})
 	})
 	if errors.Is(err, backend.ErrDenied) {
 		r.denied(ctx, "Stat")
@@ -135,6 +139,8 @@ func (u *Uploader) abort(ctx context.Context, up backend.Upload) error {
 		switch {
 		case errors.Is(err, backend.ErrNoSuchUpload):
 			return nil
+		case err != nil && mended(err) && n < abortAttempts:
+			continue
 		case err != nil && (final(err) || n >= abortAttempts):
 			return &Error{Op: "abort", Key: up.Key, Err: err}
 		case n >= abortAttempts:

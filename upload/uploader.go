@@ -22,16 +22,22 @@ import (
 
 // Defaults of [Options] and of [Request].
 const (
-	DefaultConcurrency = 4
-	DefaultThreshold   = 10 << 20 // bytes
-	DefaultPartSize    = 8 << 20  // bytes
+	DefaultMaxConcurrency = 64
+	DefaultThreshold      = 10 << 20 // bytes
+	DefaultPartSize       = 8 << 20  // bytes
 )
 
 // Options are shared by the uploads of an [Uploader]. Nil and the zero value are good defaults.
 type Options struct {
-	// Concurrency is how many parts of an upload are sent at once. 0 is DefaultConcurrency. While nothing is sent, parts are read for
+	// Concurrency fixes how many parts of each upload are sent at once. 0 lets the Uploader find out what pays: it starts with 4,
+	// adds connections while throughput grows with them, and takes some away when it does not, or when the store throttles. What it
+	// finds holds for all its uploads together, which share the connections evenly. While nothing is sent, parts are read for
 	// comparison on all processors (GOMAXPROCS), unless Concurrency is 1, which does one thing at a time.
 	Concurrency int
+
+	// MinConcurrency and MaxConcurrency bound what the Uploader finds; it starts with at least MinConcurrency. 0 are 1 and
+	// DefaultMaxConcurrency. Where Concurrency is set they do nothing.
+	MinConcurrency, MaxConcurrency int
 
 	// Threshold in bytes: a smaller source is sent as one Put, where the store has it. 0 is DefaultThreshold; a negative
 	// one sends everything in parts.
@@ -41,7 +47,8 @@ type Options struct {
 	Retry Retry
 
 	// Limiter limits the bytes sent a second, over all uploads that share it. Its burst must be at least 1; one of 64 KiB
-	// or more is smooth and costs little. Nil is no limit.
+	// or more costs little. However large it is, no more than 50 ms worth goes at once. SetLimit and SetBurst have their effect while
+	// uploads run. Nil is no limit.
 	Limiter *rate.Limiter
 
 	// Logger hears of resuming, restarting, damage and retries. Nil is silent.
@@ -75,6 +82,10 @@ type Uploader struct {
 	store   checkpoint.Store
 	opts    Options
 	log     *slog.Logger
+
+	shared *window // nil: each upload has one of its own, of fixed size
+	gate   *gate
+	pace   *pace
 }
 
 // New returns an Uploader that sends to b and keeps its checkpoints in store, neither of which may be nil. Nil opts are the
@@ -84,9 +95,6 @@ func New(b backend.MultipartBackend, store checkpoint.Store, opts *Options) *Upl
 	if opts != nil {
 		u.opts = *opts
 	}
-	if u.opts.Concurrency == 0 {
-		u.opts.Concurrency = DefaultConcurrency
-	}
 	if u.opts.Threshold == 0 {
 		u.opts.Threshold = DefaultThreshold
 	}
@@ -94,7 +102,25 @@ func New(b backend.MultipartBackend, store checkpoint.Store, opts *Options) *Upl
 	if u.log = u.opts.Logger; u.log == nil {
 		u.log = slog.New(slog.DiscardHandler)
 	}
+	if u.opts.MinConcurrency == 0 {
+		u.opts.MinConcurrency = 1
+	}
+	if u.opts.MaxConcurrency == 0 {
+		u.opts.MaxConcurrency = max(DefaultMaxConcurrency, u.opts.MinConcurrency)
+	}
+	if u.opts.Concurrency == 0 {
+		u.shared = newWindow(0, newControl(u.opts.MinConcurrency, u.opts.MaxConcurrency))
+	}
+	u.gate, u.pace = newGate(u.log), &pace{}
 	return u
+}
+
+// window is where an upload has its places.
+func (u *Uploader) window() *window {
+	if u.shared != nil {
+		return u.shared
+	}
+	return newWindow(u.opts.Concurrency, nil)
 }
 
 // Upload makes key an object with the content of src. If the checkpoint store has an upload of the same key from the same
@@ -125,7 +151,7 @@ func (u *Uploader) UploadFile(ctx context.Context, key, path string, req *Reques
 
 // run is Upload; path is known if the source is a file that a later process can open again.
 func (u *Uploader) run(ctx context.Context, key string, src Source, path string, req *Request) (*Result, error) {
-	r := &run{Uploader: u, key: key, src: src, path: path, res: &Result{}}
+	r := &run{Uploader: u, key: key, src: src, path: path, res: &Result{}, window: u.window()}
 	if req != nil {
 		r.req = *req
 	}
@@ -137,12 +163,12 @@ func (u *Uploader) run(ctx context.Context, key string, src Source, path string,
 		return r.res, &Error{Op: "check the request", Key: key, Err: err}
 	}
 	r.log = u.log.With("key", key)
-	r.meter = newMeter(src.Size(), r.req.Progress)
+	r.meter = newMeter(src.Size(), r.req.Progress, r.window, r.gate)
 	defer r.meter.stop()
 
 	err := r.drive(ctx)
 	p := r.meter.snapshot()
-	r.res.Sent, r.res.Stored, r.res.Reused, r.res.Retries, r.res.Parts = p.Sent, r.meter.has(), p.Reused, p.Retries, p.Parts
+	r.res.Sent, r.res.Stored, r.res.Reused, r.res.Retries, r.res.Hedged, r.res.Parts = p.Sent, r.meter.has(), p.Reused, p.Retries, p.Hedged, p.Parts
 	if err != nil {
 		return r.res, r.explain(err)
 	}
@@ -163,6 +189,9 @@ func (r *run) check() error {
 		return fmt.Errorf("the part size %d is negative: %w", r.req.PartSize, backend.ErrInvalid)
 	case r.opts.Concurrency < 0:
 		return fmt.Errorf("the concurrency %d is negative: %w", r.opts.Concurrency, backend.ErrInvalid)
+	case r.opts.MinConcurrency < 0 || r.opts.MaxConcurrency < r.opts.MinConcurrency:
+		return fmt.Errorf("the bounds of concurrency, %d to %d, are negative or the wrong way round: %w",
+			r.opts.MinConcurrency, r.opts.MaxConcurrency, backend.ErrInvalid)
 	case r.opts.Limiter != nil && r.opts.Limiter.Burst() < 1 && r.opts.Limiter.Limit() != rate.Inf:
 		return fmt.Errorf("the limiter's burst is below 1 and lets nothing pass: %w", backend.ErrInvalid)
 	}

@@ -1,0 +1,202 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// sendAll sends the parts that are missing.
+func (p *pass) sendAll(ctx context.Context) error {
+	if len(p.send) == 0 {
+		return nil
+	}
+	p.watch = &watch{window: p.window}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() { defer close(ended); p.watch.run(done) }()
+	defer func() { close(done); <-ended }()
+	m := &member{window: p.window, last: p.watch.noMore}
+	return p.each(ctx, m, p.send, func(ctx context.Context, s slot) error { return p.sendPart(ctx, m, s) })
+}
+
+// noMore is called when the last part has been begun.
+func (w *watch) noMore() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last = true
+}
+
+// sendPart sends a part until the store has it, and records it.
+func (p *pass) sendPart(ctx context.Context, m *member, s slot) error {
+	var have part
+	var proven bool
+	t := tries{stored: p.meter.done(), passed: math.MaxInt64}
+	err := p.retry(ctx, fmt.Sprintf("UploadPart %d", s.number), p.meter.done, func() (err error) {
+		var moved int64
+		have, proven, moved, err = p.try(ctx, m, s, t.patient)
+		if err != nil {
+			err = p.failed(s, &t, moved, err)
+		}
+		return err
+	})
+	if err != nil {
+		if errors.Is(err, errMoved) || ctx.Err() != nil {
+			return err
+		}
+		return &Error{Op: "send", Key: p.key, Part: s.number, Err: err}
+	}
+	p.mu.Lock()
+	p.stands(s, have, proven)
+	have = p.parts[s.number]
+	p.mu.Unlock()
+	return p.journal.append(ctx, record{
+		Kind: kindPart, Upload: p.session.ID, Number: s.number, Offset: s.offset, Size: s.size,
+		ETag: have.ETag, CRC64: have.crc, Version: have.version,
+	})
+}
+
+// landing is how a flight ended.
+type landing struct {
+	have   part
+	proven bool // it was read when the version of the source proved something
+	moved  int64
+	err    error
+}
+
+// try sends a part once or, if the first try lags behind at the end, twice at the same time: the first answer wins. Both send the same
+// place of the source, so that it does not matter which one the store has in the end: if it is not the one whose ETag is passed to
+// Complete, Complete refuses it, and what is stored is compared. moved is how much of the part went, at most.
+func (p *pass) try(ctx context.Context, m *member, s slot, patient bool) (have part, proven bool, moved int64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	landings := make(chan landing)
+	first := p.launch(ctx, s, patient, landings, func() {})
+	wanted, up, won := first.wanted, 1, false
+	for up > 0 {
+		select {
+		case l := <-landings:
+			up--
+			moved = max(moved, l.moved)
+			switch {
+			case won:
+			case l.err == nil:
+				have, proven, err, won = l.have, l.proven, nil, true
+				cancel()
+			default:
+				if err == nil || !final(err) {
+					err = l.err
+				}
+				if final(l.err) {
+					cancel()
+				}
+			}
+		case <-wanted:
+			if wanted = nil; m.tryEnter() {
+				up++
+				p.log.InfoContext(ctx, "a part lags behind; sending it a second time", "part", s.number)
+				p.meter.hedged()
+				p.launch(ctx, s, patient, landings, m.leave)
+			}
+		}
+	}
+	if won {
+		p.meter.landed(s.size)
+	}
+	return have, proven, moved, err
+}
+
+// launch begins a flight, which ends by a landing; then it calls leave.
+func (p *pass) launch(ctx context.Context, s slot, patient bool, landings chan<- landing, leave func()) *flight {
+	f := &flight{slot: s, watch: p.watch, begun: time.Now(), patient: patient, wanted: make(chan struct{})}
+	ctx, f.cancel = context.WithCancelCause(ctx)
+	p.watch.add(f)
+	p.meter.begin()
+	go func() {
+		defer f.cancel(nil)
+		var l landing
+		l.have, l.proven, l.err = p.fly(ctx, f)
+		l.moved = p.watch.remove(f, l.err == nil)
+		leave()
+		landings <- l
+	}()
+	return f
+}
+
+// fly sends a part, and holds the answer against what was sent.
+func (p *pass) fly(ctx context.Context, f *flight) (have part, proven bool, err error) {
+	proven = p.version.proves(time.Now())
+	b := &body{ctx: ctx, src: p.src, offset: f.offset, size: f.size, limiter: p.opts.Limiter, pace: p.pace, meter: p.meter, flight: f}
+	defer func() { p.meter.end(b.flying) }()
+	have.Part, err = p.backend.UploadPart(ctx, p.session.Upload, f.number, b, f.size)
+	crc, whole := b.sum()
+	stall := (*stalled)(nil)
+	switch {
+	case err != nil && errors.As(context.Cause(ctx), &stall):
+		return have, false, stall
+	case b.err != nil:
+		return have, false, b.err
+	case err != nil:
+		return have, false, err
+	case !whole:
+		return have, false, errors.New("the backend answered without having read the part")
+	case have.CRC64 != nil && *have.CRC64 != crc:
+		return have, false, fmt.Errorf("%w: the store has %016x, sent was %016x", ErrChecksum, *have.CRC64, crc)
+	case have.Size != f.size:
+		return have, false, fmt.Errorf("%w: the store has %d bytes, sent were %d", ErrChecksum, have.Size, f.size)
+	}
+	have.crc = sumOf(crc)
+	return have, proven, nil
+}
+
+// tries is what became of the tries of one part.
+type tries struct {
+	patient bool
+	cuts    int   // in a row, since any part was stored
+	passed  int64 // bytes that went before the cut, the least of them
+	stored  int64 // parts stored when that was counted
+}
+
+// maxCuts is how often a part is cut, while no other gets through, before parts are made smaller.
+const maxCuts = 3
+
+// failed looks at why a try failed. It returns err, or a *division if the line does not last for parts of this size.
+func (p *pass) failed(s slot, t *tries, moved int64, err error) error {
+	if done := p.meter.done(); done != t.stored {
+		t.cuts, t.passed, t.stored = 0, math.MaxInt64, done
+	}
+	if errors.As(err, new(*stalled)) {
+		t.patient = true
+	}
+	why, _ := away(err)
+	if why != "" || noEffect(err) {
+		t.cuts = 0
+		return err
+	}
+	p.window.tell((*control).failed)
+	if id := (interface{ RequestID() string })(nil); errors.As(err, &id) && id.RequestID() != "" {
+		return err // the store answered, so it was not the line
+	}
+	if p.backend.Info().EqualParts || moved < 2*smallest(p.backend.Info()) {
+		return err
+	}
+	t.passed = min(t.passed, moved)
+	if t.cuts++; t.cuts < maxCuts {
+		return err
+	}
+	if to := p.divide(s, t.passed); to != nil {
+		return &division{*to, err}
+	}
+	return err
+}
+
+// division is a changed plan: from a part on, parts have another size.
+type division struct {
+	segment
+	cause error
+}
+
+func (d *division) Error() string {
+	return fmt.Sprintf("the line does not last for a part; from part %d on they have %d bytes: %v", d.number, d.size, d.cause)
+}
