@@ -138,7 +138,11 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 		if throttled {
 			r.window.tell((*control).throttled)
 		}
-		if n >= r.opts.Retry.Attempts && !((throttled || why != "") && r.lasts(after)) {
+		enough := n >= r.opts.Retry.Attempts
+		if reached := r.reached.Load(); (throttled || why != "") && reached != 0 && r.opts.Retry.Outage > 0 {
+			enough = time.Since(time.Unix(0, reached))+after > r.opts.Retry.Outage
+		}
+		if enough {
 			if probe && why != "" {
 				r.gate.leave()
 			}
@@ -183,12 +187,6 @@ func (r *run) call(ctx context.Context, timeout time.Duration, f func(context.Co
 		return late
 	}
 	return err
-}
-
-// lasts says that an outage may go on for so long.
-func (r *run) lasts(after time.Duration) bool {
-	reached := r.reached.Load()
-	return reached != 0 && time.Since(time.Unix(0, reached))+after < r.opts.Retry.Outage
 }
 
 // pause waits. It returns early, with an error, when ctx is done.

@@ -2,19 +2,21 @@ package upload
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
 // window is the number of parts that may be under way at once, and who may send the next one: of the uploads that wait for a place, the
-// one that has the fewest, so that no upload starves beside another.
+// one that has the fewest, and of those the one that had the fewest before. So none starves beside another, and what cannot be divided
+// evenly goes round.
 type window struct {
 	mu      sync.Mutex
 	fixed   int      // places; 0: as many as control says
 	control *control // nil if fixed
 	used    int
-	flowing int // parts under way that have given out bytes
-	hungry  int // uploads that have more to send
+	flowing int       // parts under way that have given out bytes
+	hungry  []*member // uploads that have more to send
 	waiting []*ticket
 }
 
@@ -23,6 +25,7 @@ type member struct {
 	window *window
 	last   func() // called when its last part has a place; may be nil
 	held   int    // places
+	turn   int    // places that it had so far; whoever comes later does not catch up
 }
 
 // ticket is a place that is waited for.
@@ -32,19 +35,26 @@ type ticket struct {
 }
 
 // begin says that the upload has parts to send, end that the last of them has its place.
-func (m *member) begin() { m.window.change(1) }
+func (m *member) begin() {
+	w := m.window
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, other := range w.hungry {
+		if i == 0 || other.turn < m.turn {
+			m.turn = other.turn
+		}
+	}
+	w.hungry = append(w.hungry, m)
+}
 
 func (m *member) end() {
-	m.window.change(-1)
+	w := m.window
+	w.mu.Lock()
+	w.hungry = slices.DeleteFunc(w.hungry, func(other *member) bool { return other == m })
+	w.mu.Unlock()
 	if m.last != nil {
 		m.last()
 	}
-}
-
-func (w *window) change(hungry int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.hungry += hungry
 }
 
 func newWindow(fixed int, c *control) *window { return &window{fixed: fixed, control: c} }
@@ -121,13 +131,14 @@ func (w *window) admit() {
 	for w.used < w.limit() && len(w.waiting) > 0 {
 		next := 0
 		for i, t := range w.waiting {
-			if t.held < w.waiting[next].held {
+			if first := w.waiting[next]; t.held < first.held || t.held == first.held && t.turn < first.turn {
 				next = i
 			}
 		}
 		t := w.waiting[next]
 		w.waiting = append(w.waiting[:next], w.waiting[next+1:]...)
 		t.held++
+		t.turn++
 		w.used++
 		close(t.ready)
 	}
@@ -150,7 +161,7 @@ func (w *window) moved(n int, first bool) {
 		if first {
 			w.flowing++
 		}
-		c.moved(n, w.flowing, w.hungry > 0, now)
+		c.moved(n, w.flowing, len(w.hungry) > 0, now)
 	})
 }
 

@@ -1,0 +1,165 @@
+package upload_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/checkpoint"
+	"github.com/tidemark-go/tidemark/upload"
+)
+
+// cutInHalf uploads over a line that is reset after 3 MiB, and stops when half of the source is there.
+func cutInHalf(t *testing.T, l *link, logs checkpoint.Store, size int64) *upload.Result {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req := &upload.Request{Progress: func(p upload.Progress) {
+		if p.Stored > size/2 {
+			cancel()
+		}
+	}}
+	res, err := upload.New(l, logs, nil).Upload(ctx, key, upload.NewSource(pattern{}, size, "pattern", "1"), req)
+	if !errors.Is(err, context.Canceled) || res.PartSize >= 3<<20 {
+		t.Fatalf("%v, part size %d", err, res.PartSize)
+	}
+	return res
+}
+
+// A plan that was changed is on record: who resumes sends what is missing, in parts of the new size.
+func TestChangedPlanIsResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 256 << 20
+		l := newLink(&link{rtt: 20 * time.Millisecond, rate: 20 * megabyte, cutAfter: 3 << 20})
+		logs := checkpoint.NewMemory()
+		first := cutInHalf(t, l, logs, size)
+		again := l.over(t, upload.New(l, logs, nil), key, size, nil)
+		if again.PartSize != first.PartSize || !again.Resumed || len(again.Restarted) > 0 {
+			t.Errorf("part size %d, then %d: %+v", first.PartSize, again.PartSize, again.Result)
+		}
+		// What was under way is all that is sent again.
+		if again.Reused < first.Stored || again.Reused > first.Stored+64<<20 {
+			t.Errorf("%d bytes were stored, %d reused", first.Stored, again.Reused)
+		}
+	})
+}
+
+// The record of the change is lost with a damaged log. Parts whose place is not proven by content are sent again; the object is right.
+func TestChangedPlanIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 64 << 20
+		l := newLink(&link{rtt: 20 * time.Millisecond, rate: 20 * megabyte, cutAfter: 3 << 20})
+		logs := checkpoint.NewMemory()
+		cutInHalf(t, l, logs, size)
+		l.cutAfter = 0
+		damaged := &forgetful{Store: logs, what: []byte(`"kind":"plan"`)}
+		again := l.over(t, upload.New(l, damaged, nil), key, size, nil)
+		if damaged.forgot == 0 {
+			t.Fatal("no record of a changed plan in the log")
+		}
+		if !again.Resumed || again.PartSize != upload.DefaultPartSize {
+			t.Errorf("%+v", again.Result)
+		}
+	})
+}
+
+// forgetful is a store whose logs are damaged: records with certain bytes are gone.
+type forgetful struct {
+	checkpoint.Store
+	what   []byte
+	forgot int
+}
+
+func (f *forgetful) Load(ctx context.Context, id string) ([][]byte, error) {
+	records, err := f.Store.Load(ctx, id)
+	if err != nil || len(records) == 0 || f.forgot > 0 {
+		return records, err
+	}
+	all, last := len(records), records[len(records)-1]
+	kept := records[:0]
+	for _, r := range records {
+		if bytes.Contains(r, f.what) {
+			f.forgot++
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	// From now on the log has what is returned.
+	if err := f.Store.Delete(ctx, id, all, last); err != nil {
+		return nil, err
+	}
+	for i, r := range kept {
+		if err := f.Store.Append(ctx, id, i, r); err != nil {
+			return nil, err
+		}
+	}
+	return kept, checkpoint.ErrDamaged
+}
+
+// The change is durable before the first part is sent under it.
+func TestChangedPlanIsSynced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(&link{rtt: 20 * time.Millisecond, rate: 20 * megabyte, cutAfter: 3 << 20})
+		inner := checkpoint.NewMemory()
+		dirty := false
+		logs := &planTap{Store: inner, onPlan: func() { dirty = true }, onSync: func() { dirty = false }}
+		l.onPart = func(size int64) {
+			if dirty || size < 3<<20 && logs.plans == 0 {
+				t.Errorf("a part of %d bytes before the plan was synced", size)
+			}
+		}
+		l.over(t, upload.New(l, logs, nil), key, 64<<20, nil)
+		if logs.plans == 0 {
+			t.Error("the plan was not changed")
+		}
+	})
+}
+
+type planTap struct {
+	checkpoint.Store
+	plans          int
+	onPlan, onSync func()
+}
+
+func (p *planTap) Append(ctx context.Context, id string, at int, rec []byte) error {
+	if bytes.Contains(rec, []byte(`"kind":"plan"`)) {
+		p.plans++
+		p.onPlan()
+	}
+	return p.Store.Append(ctx, id, at, rec)
+}
+
+func (p *planTap) Sync(context.Context, string) error {
+	p.onSync()
+	return nil
+}
+
+// A store whose parts must be equal keeps them, and the upload fails in the end.
+func TestEqualPartsAreNotDivided(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(&link{rtt: 20 * time.Millisecond, rate: 20 * megabyte, cutAfter: 3 << 20, equal: true})
+		src := upload.NewSource(pattern{}, 64<<20, "pattern", "1")
+		res, err := l.uploader(nil).Upload(t.Context(), key, src, nil)
+		if !errors.Is(err, errReset) || res.PartSize != upload.DefaultPartSize {
+			t.Errorf("%v, part size %d", err, res.PartSize)
+		}
+	})
+}
+
+// A source that needs all the parts that a store takes cannot be cut smaller.
+func TestPartsAreNotDividedBeyondWhatTheStoreTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(&link{rtt: 20 * time.Millisecond, rate: 20 * megabyte, cutAfter: 3 << 20, maxParts: 9})
+		src := upload.NewSource(pattern{}, 64<<20, "pattern", "1")
+		res, err := l.uploader(nil).Upload(t.Context(), key, src, nil)
+		if !errors.Is(err, errReset) || res.PartSize != upload.DefaultPartSize {
+			t.Errorf("%v, part size %d", err, res.PartSize)
+		}
+	})
+}
+
+var _ backend.MultipartBackend = (*link)(nil)
