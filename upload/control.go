@@ -10,7 +10,7 @@ import "time"
 // to what did as well with fewer. From then on it now and then tries a quarter more, and a quarter fewer, and keeps what pays: more
 // must bring at least half of what it would if connections were all that counts, fewer must cost less than a quarter of that. While
 // answers come much later than they did at their quickest, a queue stands somewhere on the way, and nothing is added (the signal of
-// TCP Vegas). When the store throttles, or half of the parts fail, it steps back at once.
+// TCP Vegas). When the store throttles, or three parts in four fail, it steps back at once.
 //
 // It has no goroutine and no clock: it is told what happens, and when. What limits the sender otherwise, a slow disk, a busy
 // processor or a Limiter, looks like a link that gives no more.
@@ -28,7 +28,7 @@ type control struct {
 	begun time.Time
 	since time.Time // when measuring began, or will; zero until the connections carry something
 	bytes int64
-	reads int
+	looks float64 // units at which it is looked at next: not at every burst, or the highest of them would decide
 
 	last    time.Time // when anything moved last
 	slowed  time.Time // when the limit was lowered because of errors
@@ -40,11 +40,13 @@ type control struct {
 const (
 	startConcurrency = 4
 
+	// A rate is measured in units of time and of bytes for each connection, whatever takes longer: bytes come in bursts, since a system
+	// takes what a socket has room for by some 100 KiB at once.
 	minUnit   = 40 * time.Millisecond
 	maxUnit   = 250 * time.Millisecond
-	unitReads = 16 // reads of up to 32 KiB, so that a slow line is not judged by a few
+	unitBytes = 384 << 10
 
-	minPause = time.Second
+	minPause = 500 * time.Millisecond
 	maxPause = 16 * time.Second
 
 	forgetAfter = time.Minute // without traffic what was learnt of the link is old
@@ -66,7 +68,7 @@ func (c *control) restart(now time.Time) {
 
 // round begins to measure anew.
 func (c *control) round(now time.Time) {
-	c.begun, c.since, c.bytes, c.reads = now, time.Time{}, 0, 0
+	c.begun, c.since, c.bytes, c.looks = now, time.Time{}, 0, 1
 }
 
 // unit is the least time for which a rate says anything: what is changed shows after a round trip, not before. The quickest answer seen
@@ -93,17 +95,17 @@ func (c *control) moved(n int, flowing int, hungry bool, now time.Time) {
 		return
 	}
 	c.bytes += int64(n)
-	c.reads++
 	c.decide(now)
 }
 
 // decide looks at the round so far.
 func (c *control) decide(now time.Time) {
 	took := now.Sub(c.since)
-	units := min(float64(took)/float64(c.unit()), float64(c.reads)/unitReads)
-	if units < 1 {
+	units := min(float64(took)/float64(c.unit()), float64(c.bytes)/float64(unitBytes*c.limit))
+	if units < c.looks {
 		return
 	}
+	c.looks = units + 0.5
 	rate := float64(c.bytes) / took.Seconds()
 	switch {
 	case c.doubling:
@@ -154,12 +156,16 @@ func (c *control) rest(rate, units float64, now time.Time) {
 // judge ends a trial.
 func (c *control) judge(rate float64, now time.Time) {
 	change := float64(c.limit-c.from) / float64(c.from) // what throughput would gain if it grew with the connections
-	pays := rate >= c.base*(1+change/2)
+	before := c.base
+	pays := rate >= before*(1+change/2)
 	if change < 0 {
-		pays = rate >= c.base*(1+change/4)
+		pays = rate >= before*(1+change/4)
 	}
 	if pays {
 		c.from, c.base, c.pause = c.limit, rate, minPause
+		if change > 0 && rate >= before*(1+change*3/4) && c.limit < c.most && now.Sub(c.slowed) > forgetAfter {
+			c.doubling, c.limit = true, min(2*c.limit, c.most) // the end was not where the first climb ended
+		}
 	} else {
 		c.limit, c.fewer, c.pause = c.from, !c.fewer, min(2*c.pause, maxPause)
 	}
@@ -191,7 +197,7 @@ func (c *control) failed(now time.Time) {
 	for bits := c.results; bits > 0; bits &= bits - 1 {
 		failures++
 	}
-	if failures >= 8 {
+	if failures >= 12 {
 		c.stepBack(now, minPause)
 	}
 }

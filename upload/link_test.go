@@ -3,7 +3,6 @@ package upload_test
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -267,14 +266,14 @@ func (l *link) Stat(context.Context, string) (backend.Object, error) {
 	return backend.Object{}, backend.ErrNotFound
 }
 
-// pattern is a source in which every 8 bytes say where they are.
+// pattern is a source of any length: the same bytes again and again, of a length that no part size is a multiple of.
 type pattern struct{}
 
+var patternBytes = bytesOf(7, 1<<20-3)
+
 func (pattern) ReadAt(p []byte, off int64) (int, error) {
-	for i := 0; i < len(p); {
-		at := off + int64(i)
-		word := binary.LittleEndian.AppendUint64(nil, uint64(at/8)*0x9e3779b97f4a7c15)
-		i += copy(p[i:], word[at%8:])
+	for n := 0; n < len(p); {
+		n += copy(p[n:], patternBytes[(off+int64(n))%int64(len(patternBytes)):])
 	}
 	return len(p), nil
 }
