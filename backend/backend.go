@@ -17,8 +17,11 @@
 // An error of the context is of the third kind, unless nothing was sent yet.
 //
 // An error may say more through methods that are found with [errors.As]: `RetryAfter() time.Duration` (wait at least that
-// long before the next try; zero or less means that the store did not say) and `RequestID() string` (what the store's support
-// asks for). No error holds a credential, a signature or a signed URL.
+// long before the next try; zero or less means that the store did not say), `RequestID() string` (what the store's support
+// asks for) and `Mended() bool` (what the call failed of has been put right meanwhile, so that the same call may succeed at once,
+// even if the error is [ErrDenied]: there are other credentials now, the store's time is known, a dead connection is out of the
+// way; the engine then calls once more without waiting). Mended says nothing of what became of the call that failed: that is for
+// the sentinels. No error holds a credential, a signature or a signed URL.
 package backend
 
 import (
@@ -56,7 +59,7 @@ var (
 	ErrThrottled = errors.New("backend: throttled")
 
 	// ErrUnreachable: nothing was sent, because no connection could be made (a name that does not resolve, a port that
-	// nobody listens on, a network that is down). Retry later. Return it only if that is certain of the whole call.
+	// nobody listens on, a network that is down, a TLS handshake that fails). Retry later. Return it only if that is certain of the whole call.
 	ErrUnreachable = errors.New("backend: store cannot be reached")
 )
 

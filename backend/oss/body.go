@@ -18,9 +18,13 @@ var errTakenBack = errors.New("oss: body is not available any more")
 type lentBody struct {
 	mu   sync.Mutex
 	r    io.Reader // nil once taken back
-	left int64     // bytes not read yet; what lies behind them is not touched
+	size int64     // bytes to read; what lies behind them is not touched
+	left int64     // of them, not read yet
 	err  error     // why reading r failed
 }
+
+// lend lends size bytes of r, more than none.
+func lend(r io.Reader, size int64) *lentBody { return &lentBody{r: r, size: size, left: size} }
 
 func (b *lentBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
@@ -53,4 +57,14 @@ func (b *lentBody) takeBack() (left int64, err error) {
 	defer b.mu.Unlock()
 	b.r = nil
 	return b.left, b.err
+}
+
+// taken returns how many bytes were read, and why reading failed if it did. No body is an empty one.
+func (b *lentBody) taken() (int64, error) {
+	if b == nil {
+		return 0, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.size - b.left, b.err
 }

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -38,7 +35,8 @@ import (
 //	                 ServiceUnavailable only of ListParts, Stat and Uploads, which change nothing anyway.
 //
 // It is ErrUnreachable if there was no answer because no connection could be made, not one in all of the call, whatever the
-// client's transport retries and wherever it is redirected to.
+// client's transport retries and wherever it is redirected to: a name that is not found, a port that nobody listens on, a proxy that
+// does not connect, a TLS handshake that fails, a certificate that is not trusted. The error says which.
 //
 // All else is unknown, and is no sentinel: InternalError and other 5xx, which may come from behind the door (and the
 // service says that a Complete goes on); ServiceUnavailable of a call that changes something, for the same reason; a
@@ -57,6 +55,7 @@ type Error struct {
 	requestID  string
 	retryAfter time.Duration
 	remedy     string
+	mended     bool
 	causes     []error
 }
 
@@ -101,8 +100,21 @@ func (e *Error) RequestID() string { return e.requestID }
 // RetryAfter is how long OSS asked to wait before the next try, by x-oss-qos-delay-time or Retry-After; zero if it did not.
 func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
 
+// Mended reports whether what the call failed of has been put right meanwhile, so that the same call may succeed at once. That is so
+//
+//   - if OSS refused the credentials as expired or not valid (SecurityTokenExpired, InvalidSecurityToken, InvalidAccessKeyId,
+//     AccessKeyIdAndSecurityTokenNotMatch), and the client's credentials provider has others by now, or has them after its
+//     Refresh, if it is a [Refresher]. The error is ErrDenied then all the same.
+//   - if OSS refused the time of the request (RequestTimeTooSkewed, ErrDenied too), and told its own. This Backend dates all
+//     its requests by that from then on, in every version of the signature, and corrects it when it is refused again and is off by
+//     more than a minute.
+//   - if a connection from the pool was dead: there was no answer, and no more than 512 KiB of the body were taken. The idle
+//     connections of the client have been closed, as far as it is known ([sdk.HTTPClient]) and its transport can. Whether the
+//     call had an effect is unknown, as of any connection that was cut.
+func (e *Error) Mended() bool { return e.mended }
+
 // refused is the error of an answer that is not the success that was wanted.
-func refused(ctx context.Context, op operation, a *answer) error {
+func refused(ctx context.Context, op operation, a *answer) *Error {
 	e := describe(op, a)
 	if s := sortAnswer(op, a); s != nil {
 		e.causes = append(e.causes, s)
@@ -119,6 +131,10 @@ func unreadable(ctx context.Context, op operation, a *answer, err error) error {
 }
 
 func describe(op operation, a *answer) *Error {
+	now, err := http.ParseTime(a.header.Get(sdk.HTTPHeaderDate))
+	if err != nil {
+		now = time.Now() // which may be wrong here, while Retry-After is by the server's clock
+	}
 	return &Error{
 		Op:         string(op),
 		StatusCode: a.status,
@@ -126,7 +142,7 @@ func describe(op operation, a *answer) *Error {
 		Message:    printable(a.fault.Message, 500),
 		EC:         printable(a.fault.EC, 100),
 		requestID:  printable(a.fault.RequestID, 100),
-		retryAfter: retryAfter(a.header, time.Now()),
+		retryAfter: retryAfter(a.header, now),
 	}
 }
 
@@ -137,24 +153,6 @@ func lost(ctx context.Context, op operation, err error) *Error {
 		err = in.Err
 	}
 	return withContext(ctx, &Error{Op: string(op), causes: []error{err}})
-}
-
-// connections notes whether a call asked for a connection and whether it ever had one. The client may make several requests in a
-// call, since its transport retries or it follows a redirect: that the last could not connect says nothing of the first.
-type connections struct{ asked, had atomic.Bool }
-
-func (c *connections) trace(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { c.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { c.had.Store(true) },
-	})
-}
-
-// unreachable reports whether err, of a call without an answer, means that nothing was sent. A transport that does not trace has
-// not asked, and then nothing is known.
-func (c *connections) unreachable(err error) bool {
-	dial := (*net.OpError)(nil)
-	return c.asked.Load() && !c.had.Load() && errors.As(err, &dial) && dial.Op == "dial"
 }
 
 // withContext adds the error of a context that is done. The transport does not always: if the context has a cause, its error

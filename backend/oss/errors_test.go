@@ -110,6 +110,9 @@ func TestErrorsAreSorted(t *testing.T) {
 		{name: "another document", status: 404, body: "<Fault><Code>NoSuchUpload</Code></Fault>", want: only(backend.ErrNotFound, "Stat")},
 		{name: "internal error", status: 500, code: "InternalError"},
 		{name: "502", status: 502},
+		{name: "504", status: 504},
+		{name: "408", status: 408},
+		{name: "408 with a code", status: 408, code: "RequestTimeout"},
 		{name: "status beyond the SDK's", status: 599, code: "Odd"},
 		{name: "304", status: 304},
 		{name: "302", status: 302, headers: []string{"Location", "http://elsewhere.example/x?Signature=abc"}},
@@ -319,6 +322,7 @@ func TestRetryAfter(t *testing.T) {
 		{"own header first", []string{"x-oss-qos-delay-time", "10", "Retry-After", "9"}, 10 * time.Millisecond, 10 * time.Millisecond},
 		{"seconds", []string{"Retry-After", "7"}, 7 * time.Second, 7 * time.Second},
 		{"date", []string{"Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}, 50 * time.Minute, time.Hour},
+		{"date of another clock", []string{"Date", "Mon, 02 Jan 2006 15:04:05 GMT", "Retry-After", "Mon, 02 Jan 2006 15:04:35 GMT"}, 30 * time.Second, 30 * time.Second},
 		{"past", []string{"Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT"}, 0, 0},
 		{"nonsense", []string{"Retry-After", "soon", "x-oss-qos-delay-time", "-1"}, 0, 0},
 		{"too long", []string{"x-oss-qos-delay-time", "99999999999999999"}, 0, 0},
@@ -380,6 +384,16 @@ type failingProvider struct{ err error }
 func (p failingProvider) GetCredentials() sdk.Credentials { return nil }
 
 func (p failingProvider) GetCredentialsE() (sdk.Credentials, error) { return nil, p.err }
+
+// The SDK has no word for a provider that has no credentials now.
+func TestProviderWithoutCredentials(t *testing.T) {
+	b := stubWith(t, oss.Config{Credentials: failingProvider{}}, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
+	for op, call := range calls {
+		if err := call(t.Context(), b); err == nil || sentinelOf(t, err) != nil || !strings.Contains(err.Error(), "credentials") {
+			t.Errorf("%s: %v, want an error that says so and is no sentinel", op, err)
+		}
+	}
+}
 
 // What a credentials provider says is one line of an error, whatever it is, and still found in it.
 func TestErrorIsOneLine(t *testing.T) {

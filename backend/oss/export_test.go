@@ -1,6 +1,7 @@
 package oss
 
 import (
+	"context"
 	"net"
 
 	sdk "github.com/aliyun/aliyun-oss-go-sdk/oss"
@@ -17,3 +18,11 @@ const (
 	StallTimeout   = stallTimeout
 	SilenceTimeout = silenceTimeout
 )
+
+// Renew is what a call does whose credentials were refused.
+func Renew(ctx context.Context, b *Backend, id, secret, token string) (bool, string) {
+	return b.renew(ctx, credentials{id, secret, token})
+}
+
+// Inner returns the connection under one of NewHTTPClient.
+func Inner(conn net.Conn) net.Conn { return conn.(*stallingConn).Conn }

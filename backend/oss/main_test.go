@@ -3,6 +3,8 @@ package oss_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -27,7 +29,7 @@ const (
 func open(t *testing.T, url string, c oss.Config) *sdk.Bucket {
 	t.Helper()
 	c.Endpoint = url
-	if c.AccessKeyID == "" {
+	if c.AccessKeyID == "" && c.Credentials == nil {
 		c.AccessKeyID, c.AccessKeySecret, c.SessionToken = testKeyID, testSecret, testToken
 	}
 	if c.HTTPClient == nil {
@@ -44,9 +46,15 @@ func open(t *testing.T, url string, c oss.Config) *sdk.Bucket {
 // stub returns a backend whose requests are answered by h.
 func stub(t *testing.T, h http.HandlerFunc) *oss.Backend {
 	t.Helper()
+	return stubWith(t, oss.Config{}, h)
+}
+
+// stubWith is stub for a client with more than an endpoint.
+func stubWith(t *testing.T, c oss.Config, h http.HandlerFunc) *oss.Backend {
+	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	return oss.New(open(t, server.URL, oss.Config{}), nil)
+	return oss.New(open(t, server.URL, c), nil)
 }
 
 const requestID = "5A016E35CB3DB13FD2BAAB3A"
@@ -104,3 +112,6 @@ var calls = map[string]func(ctx context.Context, b *oss.Backend) error{
 		return nil
 	},
 }
+
+// quiet is for servers whose clients go away on purpose.
+var quiet = log.New(io.Discard, "", 0)

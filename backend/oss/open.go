@@ -29,6 +29,10 @@ type Config struct {
 	AccessKeySecret string `json:"-"`
 	SessionToken    string `json:"-"` // of temporary credentials; empty for others
 
+	// Credentials replaces the three fields above. It is asked twice for every request, from several goroutines. If it is a
+	// [Refresher] as well, an upload outlives credentials that expire while it lasts.
+	Credentials sdk.CredentialsProvider `json:"-"`
+
 	// HTTPClient replaces the client of [NewHTTPClient]. Change one of those rather than make another. If you bring your own, it
 	// needs a Transport of its own with MaxIdleConnsPerHost of at least the parts that are sent at once
 	// (net/http's default is 2, and throws the other connections away after each part), MaxConnsPerHost and Client.Timeout left
@@ -57,10 +61,10 @@ func Open(bucket string, c Config) (*sdk.Bucket, error) {
 	if err := sdk.CheckBucketName(bucket); err != nil {
 		return nil, fmt.Errorf("oss: bucket name %.70q must have 3 to 63 of a-z, 0-9 and -, and no - at either end: %w", bucket, backend.ErrInvalid)
 	}
-	if c.AccessKeyID == "" {
+	if c.AccessKeyID == "" && c.Credentials == nil {
 		return nil, fmt.Errorf("oss: no access key ID (OSS_ACCESS_KEY_ID): %w", backend.ErrDenied)
 	}
-	if c.AccessKeySecret == "" {
+	if c.AccessKeySecret == "" && c.Credentials == nil {
 		return nil, fmt.Errorf("oss: no access key secret (OSS_ACCESS_KEY_SECRET): %w", backend.ErrDenied)
 	}
 	region := strings.TrimPrefix(c.Region, "oss-") // as the service itself writes it in a bucket's location
@@ -82,7 +86,9 @@ func Open(bucket string, c Config) (*sdk.Bucket, error) {
 		sdk.RedirectEnabled(false), // for the SDK's record; the HTTP client decides
 		sdk.ForcePathStyle(isLocalhost(endpoint.Hostname())),
 	}
-	if c.SessionToken != "" {
+	if c.Credentials != nil {
+		options = append(options, sdk.SetCredentialsProvider(c.Credentials))
+	} else if c.SessionToken != "" {
 		options = append(options, sdk.SecurityToken(c.SessionToken))
 	}
 	if region != "" {
@@ -144,7 +150,7 @@ func isLocalhost(host string) bool {
 
 // String describes c without its credentials.
 func (c Config) String() string {
-	return fmt.Sprintf("endpoint %q, region %q, credentials %t", endpointHost(c.Endpoint), c.Region, c.AccessKeyID != "")
+	return fmt.Sprintf("endpoint %q, region %q, credentials %t", endpointHost(c.Endpoint), c.Region, c.AccessKeyID != "" || c.Credentials != nil)
 }
 
 // GoString is String.

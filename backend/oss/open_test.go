@@ -51,6 +51,9 @@ func TestOpen(t *testing.T) {
 		{name: "other address", config: with(func(c *oss.Config) { c.Endpoint = "10.0.0.1" }), endpoint: "https://10.0.0.1",
 			location: "oss://10.0.0.1/bucket"},
 
+		{name: "provider", config: oss.Config{Region: "cn-hangzhou", Credentials: &provider{}}, endpoint: "https://oss-cn-hangzhou.aliyuncs.com",
+			location: "oss://bucket"},
+
 		{name: "nothing", config: with(func(c *oss.Config) { c.Region = "" }), err: backend.ErrInvalid, says: "OSS_ENDPOINT, OSS_REGION"},
 		{name: "no ID", config: with(func(c *oss.Config) { c.AccessKeyID = "" }), err: backend.ErrDenied, says: "OSS_ACCESS_KEY_ID"},
 		{name: "no secret", config: with(func(c *oss.Config) { c.AccessKeySecret = "" }), err: backend.ErrDenied, says: "OSS_ACCESS_KEY_SECRET"},
@@ -127,7 +130,8 @@ func TestFromEnv(t *testing.T) {
 }
 
 func TestConfigPrintsNoSecrets(t *testing.T) {
-	c := oss.Config{Endpoint: "https://me:hidden@oss.example", AccessKeyID: "i", AccessKeySecret: testSecret, SessionToken: testToken}
+	c := oss.Config{Endpoint: "https://me:hidden@oss.example", AccessKeyID: "i", AccessKeySecret: testSecret, SessionToken: testToken,
+		Credentials: &provider{has: keys{"i", testSecret, testToken}}}
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("opened", "config", c)
 	encoded, err := json.Marshal(c)
@@ -138,6 +142,9 @@ func TestConfigPrintsNoSecrets(t *testing.T) {
 		if strings.Contains(text, testSecret) || strings.Contains(text, testToken) {
 			t.Errorf("%s has a secret", text)
 		}
+	}
+	if text := (oss.Config{Credentials: c.Credentials}).String(); !strings.Contains(text, "credentials true") {
+		t.Errorf("%s: has credentials", text)
 	}
 	if text := c.String(); !strings.Contains(text, "oss.example") || strings.Contains(text, "hidden") {
 		t.Errorf("%s: want the endpoint's host and no password", text)

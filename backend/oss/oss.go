@@ -24,6 +24,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	sdk "github.com/aliyun/aliyun-oss-go-sdk/oss"
 
@@ -42,6 +43,8 @@ const (
 type Backend struct {
 	bucket   sdk.Bucket
 	location string
+	clock    atomic.Int64 // nanoseconds that the server's clock is ahead of this machine's, as far as it has complained
+	renewal  renewal
 }
 
 var (
@@ -70,7 +73,7 @@ type Options struct {
 // The SDK's own retry setting has no effect (nothing in the SDK reads it), its MD5 and CRC settings are honoured, its rate
 // limit too. A client that follows redirects should be told not to (sdk.RedirectEnabled(false)).
 func New(bucket *sdk.Bucket, opts *Options) *Backend {
-	b := &Backend{bucket: *bucket}
+	b := &Backend{bucket: *bucket, renewal: renewal{turn: make(chan struct{}, 1)}}
 	if opts != nil {
 		b.location = opts.Location
 	}

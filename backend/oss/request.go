@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	sdk "github.com/aliyun/aliyun-oss-go-sdk/oss"
 
@@ -61,7 +62,7 @@ type request struct {
 	key     string         // empty for the bucket itself
 	params  map[string]any // as the SDK wants it: nil for a parameter without a value
 	headers map[string]string
-	body    io.Reader // nil for none. Not an empty one, which the SDK sends chunked
+	body    *lentBody // nil for none. Not an empty one, which the SDK sends chunked
 }
 
 // answer is a response, read whole.
@@ -102,19 +103,29 @@ func (b *Backend) do(ctx context.Context, r request, want int) (*answer, error) 
 		return nil, invalid(r.op, "bucket name %.70q must have 3 to 63 of a-z, 0-9 and -", b.bucket.BucketName)
 	}
 
+	by, err := b.credentials()
+	if err != nil {
+		return nil, lost(ctx, r.op, err)
+	}
+	with := signed{at: time.Now(), offset: time.Duration(b.clock.Load()), by: by}
 	// The slice is made anew for each call: the SDK appends to the one it is given.
-	options := make([]sdk.Option, 0, len(r.headers)+1)
+	options := make([]sdk.Option, 0, len(r.headers)+2)
 	var conns connections
 	options = append(options, sdk.WithContext(conns.trace(ctx)))
+	if with.offset != 0 {
+		options = append(options, sdk.SetHeader(sdk.HTTPHeaderDate, with.date()))
+	}
 	for name, value := range r.headers {
 		options = append(options, sdk.SetHeader(name, value))
 	}
-	resp, err := b.bucket.Do(r.method, r.key, r.params, options, r.body, nil)
+	var body io.Reader
+	if r.body != nil {
+		body = &io.LimitedReader{R: r.body, N: r.body.size} // the type from which the SDK learns the length
+	}
+	resp, err := b.bucket.Do(r.method, r.key, r.params, options, body, nil)
 	if resp == nil {
 		e := lost(ctx, r.op, err)
-		if conns.unreachable(err) {
-			e.causes = append(e.causes, backend.ErrUnreachable)
-		}
+		b.mendConnection(ctx, e, &conns, err, r.body)
 		return nil, e
 	}
 	// The SDK's error says nothing that the response does not say better; for some statuses it says less.
@@ -130,7 +141,9 @@ func (b *Backend) do(ctx context.Context, r request, want int) (*answer, error) 
 	if a.status != want {
 		a.readFault()
 		if !callbackFailed(r.op, a) {
-			return a, refused(ctx, r.op, a)
+			e := refused(ctx, r.op, a)
+			b.mendRefusal(ctx, e, a, with)
+			return a, e
 		}
 	}
 	if a.header.Get(sdk.HTTPHeaderOssRequestID) == "" {
@@ -152,10 +165,10 @@ func (b *Backend) send(ctx context.Context, r request, body io.ReadSeeker, size 
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return nil, &Error{Op: string(r.op), causes: []error{fmt.Errorf("rewind the body: %w", err)}}
 		}
-		lent := &lentBody{r: body, left: size}
+		lent := lend(body, size)
 		// Deferred as well, for a panic in the client's own transport or credentials provider.
 		defer lent.takeBack()
-		r.body = &io.LimitedReader{R: lent, N: size} // the type from which the SDK learns the length
+		r.body = lent
 
 		a, err := b.do(ctx, r, http.StatusOK)
 		left, readErr := lent.takeBack()

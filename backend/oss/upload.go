@@ -136,7 +136,7 @@ func (b *Backend) Complete(ctx context.Context, u backend.Upload, parts []backen
 	}
 
 	a, err := b.do(ctx, request{
-		op: opComplete, method: http.MethodPost, key: u.Key, headers: headers, body: bytes.NewReader(text),
+		op: opComplete, method: http.MethodPost, key: u.Key, headers: headers, body: lend(bytes.NewReader(text), int64(len(text))),
 		params: map[string]any{"uploadId": u.ID, "encoding-type": "url"},
 	}, http.StatusOK)
 	if err != nil {
