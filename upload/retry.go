@@ -130,7 +130,7 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 		}
 		if progress != nil {
 			if now := progress(); now != seen {
-				seen, n, wasMended = now, 1, false
+				seen, n, waits, wasMended = now, 1, 1, false
 			}
 		}
 		wait := r.opts.Retry.delay(waits, err)
