@@ -176,7 +176,7 @@ func chaos(t *testing.T, seed uint64) {
 	objects := memory.New(&memory.Options{Info: newStore().Info(), Now: func() time.Time { return time.Unix(10*seconds.Add(1), 0) }})
 	w := &world{rnd: rnd, objects: objects, logs: checkpoint.NewMemory(), src: newSource(bytesOf(seed, 1+rnd.IntN(8*partSize))), edits: rnd.IntN(4)}
 	opts := options()
-	opts.Concurrency = 1 + rnd.IntN(3)
+	opts.Concurrency = rnd.IntN(4) // 0: what pays
 	req := inParts()
 	for range 1 + rnd.IntN(4) {
 		if rnd.IntN(3) == 0 {

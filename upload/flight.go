@@ -59,6 +59,10 @@ type watch struct {
 
 const remembered = 8 // answers and speeds
 
+func newFlight(w *watch, s slot) *flight {
+	return &flight{slot: s, watch: w, begun: time.Now(), wanted: make(chan struct{})}
+}
+
 func (w *watch) add(f *flight) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -138,18 +142,23 @@ func later(last, now time.Time) time.Time {
 	return now
 }
 
-// run looks again and again, until done is closed.
-func (w *watch) run(done <-chan struct{}) {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			w.look(time.Now())
-		case <-done:
-			return
+// start looks again and again, until the function that it returns is called.
+func (w *watch) start() (stop func()) {
+	done := make(chan struct{})
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		tick := time.NewTicker(watchEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				w.look(time.Now())
+			case <-done:
+				return
+			}
 		}
-	}
+	})
+	return func() { close(done); looking.Wait() }
 }
 
 func (w *watch) look(now time.Time) {

@@ -56,23 +56,24 @@ func (r *run) put(ctx context.Context) error {
 
 // putOnce sends what whole describes. lost says whether an answer was lost, so that the object may be ours.
 func (r *run) putOnce(ctx context.Context, putter backend.Putter, whole record, lost *bool) (obj backend.Object, err error) {
+	w := &watch{window: r.window}
+	defer w.start()()
 	err = r.retry(ctx, "Put", nil, func() (err error) {
-		b := &body{ctx: ctx, src: r.src, size: whole.Size, limiter: r.opts.Limiter, pace: r.pace, meter: r.meter}
+		b := &body{src: r.src, size: whole.Size}
 		b.seal = func(crc uint64) error {
 			if crc != *whole.CRC64.uint64 {
 				return errMoved
 			}
 			return nil
 		}
-		r.meter.begin()
-		defer func() {
-			r.meter.end(b.flying)
-			if err == nil {
-				r.meter.landed(whole.Size)
-			}
-		}()
 		opts := backend.CompleteOptions{IfAbsent: r.req.IfAbsent, Attributes: r.req.Attributes}
-		obj, err = putter.Put(ctx, r.key, b, whole.Size, r.req.Attributes, opts)
+		_, err = r.carry(ctx, newFlight(w, slot{number: 1, size: whole.Size}), b, func(ctx context.Context) (err error) {
+			obj, err = putter.Put(ctx, r.key, b, whole.Size, r.req.Attributes, opts)
+			return err
+		})
+		if err == nil {
+			r.meter.landed(whole.Size)
+		}
 		switch _, read := b.sum(); {
 		case b.err != nil:
 			return b.err

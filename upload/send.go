@@ -14,9 +14,7 @@ func (p *pass) sendAll(ctx context.Context) error {
 		return nil
 	}
 	p.watch = &watch{window: p.window}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() { defer close(ended); p.watch.run(done) }()
-	defer func() { close(done); <-ended }()
+	defer p.watch.start()()
 	m := &member{window: p.window, last: p.watch.noMore}
 	return p.each(ctx, m, p.send, func(ctx context.Context, s slot) error { return p.sendPart(ctx, m, s) })
 }
@@ -109,15 +107,11 @@ func (p *pass) try(ctx context.Context, m *member, s slot, patient bool) (have p
 
 // launch begins a flight, which ends by a landing; then it calls leave.
 func (p *pass) launch(ctx context.Context, s slot, patient bool, landings chan<- landing, leave func()) *flight {
-	f := &flight{slot: s, watch: p.watch, begun: time.Now(), patient: patient, wanted: make(chan struct{})}
-	ctx, f.cancel = context.WithCancelCause(ctx)
-	p.watch.add(f)
-	p.meter.begin()
+	f := newFlight(p.watch, s)
+	f.patient = patient
 	go func() {
-		defer f.cancel(nil)
 		var l landing
-		l.have, l.proven, l.err = p.fly(ctx, f)
-		l.moved = p.watch.remove(f, l.err == nil)
+		l.have, l.proven, l.moved, l.err = p.fly(ctx, f)
 		leave()
 		landings <- l
 	}()
@@ -125,29 +119,47 @@ func (p *pass) launch(ctx context.Context, s slot, patient bool, landings chan<-
 }
 
 // fly sends a part, and holds the answer against what was sent.
-func (p *pass) fly(ctx context.Context, f *flight) (have part, proven bool, err error) {
+func (p *pass) fly(ctx context.Context, f *flight) (have part, proven bool, moved int64, err error) {
 	proven = p.version.proves(time.Now())
-	b := &body{ctx: ctx, src: p.src, offset: f.offset, size: f.size, limiter: p.opts.Limiter, pace: p.pace, meter: p.meter, flight: f}
-	defer func() { p.meter.end(b.flying) }()
-	have.Part, err = p.backend.UploadPart(ctx, p.session.Upload, f.number, b, f.size)
+	b := &body{src: p.src, offset: f.offset, size: f.size}
+	moved, err = p.carry(ctx, f, b, func(ctx context.Context) (err error) {
+		have.Part, err = p.backend.UploadPart(ctx, p.session.Upload, f.number, b, f.size)
+		return err
+	})
+	if err != nil {
+		return have, false, moved, err
+	}
 	crc, whole := b.sum()
+	switch {
+	case !whole:
+		err = errors.New("the backend answered without having read the part")
+	case have.CRC64 != nil && *have.CRC64 != crc:
+		err = fmt.Errorf("%w: the store has %016x, sent was %016x", ErrChecksum, *have.CRC64, crc)
+	case have.Size != f.size:
+		err = fmt.Errorf("%w: the store has %d bytes, sent were %d", ErrChecksum, have.Size, f.size)
+	}
+	have.crc = sumOf(crc)
+	return have, proven, moved, err
+}
+
+// carry makes a request with a body, which ends early if nothing moves. moved is how much of the body went, at most.
+func (r *run) carry(ctx context.Context, f *flight, b *body, do func(context.Context) error) (moved int64, err error) {
+	ctx, f.cancel = context.WithCancelCause(ctx)
+	defer f.cancel(nil)
+	b.ctx, b.limiter, b.pace, b.meter, b.flight = ctx, r.opts.Limiter, r.pace, r.meter, f
+	r.meter.begin()
+	f.watch.add(f)
+	err = do(ctx)
+	moved = f.watch.remove(f, err == nil && b.err == nil)
+	r.meter.end(b.flying)
 	stall := (*stalled)(nil)
 	switch {
 	case err != nil && errors.As(context.Cause(ctx), &stall):
-		return have, false, stall
+		return moved, stall
 	case b.err != nil:
-		return have, false, b.err
-	case err != nil:
-		return have, false, err
-	case !whole:
-		return have, false, errors.New("the backend answered without having read the part")
-	case have.CRC64 != nil && *have.CRC64 != crc:
-		return have, false, fmt.Errorf("%w: the store has %016x, sent was %016x", ErrChecksum, *have.CRC64, crc)
-	case have.Size != f.size:
-		return have, false, fmt.Errorf("%w: the store has %d bytes, sent were %d", ErrChecksum, have.Size, f.size)
+		return moved, b.err
 	}
-	have.crc = sumOf(crc)
-	return have, proven, nil
+	return moved, err
 }
 
 // tries is what became of the tries of one part.

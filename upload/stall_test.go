@@ -244,3 +244,44 @@ func TestMendedIsAskedAgainOnce(t *testing.T) {
 		})
 	}
 }
+
+// putting is odd about Put.
+type putting struct {
+	*tap
+	put func(ctx context.Context, body io.ReadSeeker) error
+}
+
+func (p *putting) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, a backend.Attributes, opts backend.CompleteOptions) (backend.Object, error) {
+	if err := p.put(ctx, body); err != nil {
+		return backend.Object{}, err
+	}
+	return p.tap.Put(ctx, key, body, size, a, opts)
+}
+
+// A Put that gets no answer is sent again, like a part.
+func TestStalledPutIsSentAgain(t *testing.T) {
+	for _, read := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			data := bytesOf(1, partSize)
+			hung := false
+			b := &putting{tap: &tap{inner: newStore()}}
+			b.put = func(ctx context.Context, body io.ReadSeeker) error {
+				if hung {
+					return nil
+				}
+				hung = true
+				if read {
+					io.Copy(io.Discard, body)
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			begun := time.Now()
+			res, err := upload.New(b, checkpoint.NewMemory(), nil).Upload(t.Context(), key, newSource(data), nil)
+			if took := time.Since(begun); err != nil || res.Retries != 1 || took > 121*time.Second {
+				t.Errorf("%v after %v, %+v", err, took, res)
+			}
+			checkObject(t, b.inner, data)
+		})
+	}
+}
