@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -315,11 +316,7 @@ func (r *run) replan(ctx context.Context, s *session, stored map[int]part, to *d
 	if _, err := r.journal.commit(ctx, rec); err != nil {
 		return err
 	}
-	for number := range stored {
-		if number >= to.number {
-			delete(stored, number)
-		}
-	}
+	maps.DeleteFunc(stored, func(number int, _ part) bool { return number >= to.number })
 	r.res.PartSize = to.size
 	return nil
 }

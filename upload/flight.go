@@ -37,8 +37,9 @@ type flight struct {
 	// Under the lock of watch.
 	patient bool      // an earlier try was cut for being behind, so this one is given its time
 	hedged  bool      // wanted is closed, or this is the second try
+	flows   bool      // it has given out bytes
 	moved   int64     // bytes given out since the body was begun last
-	last    time.Time // when bytes were given out last
+	quiet   time.Time // since when nothing moved
 	seen    int64     // what all flights together had moved by then
 	whole   time.Time // when the last byte was given out; zero before
 	held    bool      // it waits for the Limiter
@@ -66,7 +67,7 @@ func newFlight(w *watch, s slot) *flight {
 func (w *watch) add(f *flight) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	f.seen = w.moved
+	f.quiet, f.seen = f.begun, w.moved
 	w.flights = append(w.flights, f)
 }
 
@@ -76,7 +77,6 @@ func (w *watch) remove(f *flight, stored bool) (moved int64) {
 	w.mu.Lock()
 	w.flights = slices.DeleteFunc(w.flights, func(other *flight) bool { return other == f })
 	answer := now.Sub(f.whole)
-	flowed := !f.last.IsZero()
 	if stored = stored && !f.whole.IsZero(); stored {
 		w.answers = latest(w.answers, f.whole)
 		if f.size > 0 {
@@ -90,7 +90,7 @@ func (w *watch) remove(f *flight, stored bool) (moved int64) {
 	moved = f.moved
 	w.mu.Unlock()
 	w.window.tell(func(c *control, now time.Time) {
-		if flowed {
+		if f.flows {
 			w.window.flowing--
 		}
 		if stored {
@@ -112,15 +112,15 @@ func latest[T any](list []T, next T) []T {
 func (f *flight) move(n int, again bool) {
 	w := f.watch
 	w.mu.Lock()
-	first := f.last.IsZero()
+	first := !f.flows
 	if again {
 		f.moved, f.whole = 0, time.Time{}
 	}
 	f.moved += int64(n)
 	w.moved += int64(n)
-	f.last, f.seen = time.Now(), w.moved
+	f.flows, f.quiet, f.seen = true, time.Now(), w.moved
 	if f.moved == f.size {
-		f.whole = f.last
+		f.whole = f.quiet
 	}
 	w.mu.Unlock()
 	w.window.moved(n, first)
@@ -130,16 +130,7 @@ func (f *flight) move(n int, again bool) {
 func (f *flight) hold(held bool) {
 	f.watch.mu.Lock()
 	defer f.watch.mu.Unlock()
-	f.held = held
-	f.last = later(f.last, time.Now())
-}
-
-// later is now, but for what has never been.
-func later(last, now time.Time) time.Time {
-	if last.IsZero() {
-		return last
-	}
-	return now
+	f.held, f.quiet, f.seen = held, time.Now(), f.watch.moved
 }
 
 // start looks again and again, until the function that it returns is called.
@@ -194,10 +185,7 @@ func (w *watch) dead(f *flight, now time.Time) string {
 		}
 		return ""
 	}
-	quiet := now.Sub(f.begun)
-	if !f.last.IsZero() {
-		quiet = now.Sub(f.last)
-	}
+	quiet := now.Sub(f.quiet)
 	fellows := int64(len(w.flights) - 1)
 	switch {
 	case quiet >= stallAfter:
@@ -222,7 +210,7 @@ func (w *watch) lags(f *flight, now time.Time) bool {
 	if !f.whole.IsZero() {
 		return now.Sub(f.whole) >= max(hedgeGain, 4*w.answer)
 	}
-	if f.moved == 0 || now.Sub(f.last) >= hedgeGain {
+	if f.moved == 0 || now.Sub(f.quiet) >= hedgeGain {
 		return spent >= hedgeGain
 	}
 	left := time.Duration(float64(spent) * float64(f.size-f.moved) / float64(f.moved))

@@ -105,15 +105,16 @@ func (g *gate) shut(ctx context.Context, why string, probe bool, err error, dela
 }
 
 // open lets everyone through: a request got through. One that was on its way when the store asked to wait does not say that this is over.
-func (g *gate) open(ctx context.Context, probe bool) {
+func (g *gate) open(ctx context.Context, probe bool) (opened bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.why == "" || g.why == askedToWait && !probe {
-		return
+		return false
 	}
 	g.log.InfoContext(ctx, "going on", "after", time.Since(g.shutAt), "why", g.why)
 	g.why, g.probing = "", false
 	g.signal()
+	return true
 }
 
 // leave is for a probe that ended without telling anything.

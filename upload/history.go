@@ -1,6 +1,10 @@
 package upload
 
-import "github.com/tidemark-go/tidemark/backend"
+import (
+	"maps"
+
+	"github.com/tidemark-go/tidemark/backend"
+)
 
 // history is what the records of a log say, in order.
 type history struct {
@@ -90,7 +94,10 @@ func (h *history) fold(r record) {
 	case kindPlan:
 		if s := h.session(r); s.layout != nil {
 			// One that does not fit is of a log whose records were lost, and what is stored is compared anyway.
-			s.layout, _ = s.layout.divided(segment{r.Number, r.Offset, r.PartSize})
+			var ok bool
+			if s.layout, ok = s.layout.divided(segment{r.Number, r.Offset, r.PartSize}); ok {
+				maps.DeleteFunc(s.parts, func(number int, _ known) bool { return number >= r.Number })
+			}
 		}
 	case kindCompleting:
 		completing := r

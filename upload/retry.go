@@ -108,21 +108,28 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			return err
 		}
 		err = f()
-		why, after := away(err)
+		var why string // the store is away
+		var after time.Duration
+		if !final(err) {
+			why, after = away(err)
+		}
 		switch {
 		case err == nil:
 			r.reached.Store(time.Now().UnixNano())
-			r.gate.open(ctx, probe)
+			r.open(ctx, probe)
 			return nil
 		case ctx.Err() != nil:
 			if probe {
 				r.gate.leave()
 			}
 			return ended(ctx)
-		case why == "" && !local(err):
-			r.gate.open(ctx, probe) // it answered
-		case probe && local(err):
-			r.gate.leave()
+		case local(err):
+			if probe {
+				r.gate.leave()
+			}
+			return err
+		case why == "":
+			r.open(ctx, probe) // it answered
 		}
 		again := mended(err) && !wasMended
 		if final(err) && !again {
@@ -160,6 +167,13 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			return err
 		}
 		r.meter.retried()
+	}
+}
+
+// open lets all requests through. What was measured until then is no measure of the line.
+func (r *run) open(ctx context.Context, probe bool) {
+	if r.gate.open(ctx, probe) {
+		r.window.tell((*control).round)
 	}
 }
 
