@@ -34,7 +34,7 @@ var exitMeanings = [...]string{
 	exitDenied:      "no credentials, wrong or expired ones, or they do not allow it; nothing stored is lost",
 	exitInUse:       "another process works on this upload, or serves this directory",
 	exitInterrupted: "interrupted; the same command goes on",
-	exitTrouble:     "the network or the service failed too often; the same command goes on",
+	exitTrouble:     "the network or the service failed too often or was away too long; the same command goes on",
 	exitSource:      "the file cannot be read, or kept changing; the same command goes on",
 	exitCheckpoint:  "the checkpoint cannot be read or written: the disk is full, or the directory not writable",
 	exitExists:      "the object exists, and --if-absent was given",
