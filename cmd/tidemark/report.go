@@ -57,7 +57,7 @@ func report(w io.Writer, p *putCommand, to target, res *upload.Result, took time
 		fmt.Fprintf(&b, ", %d retries", res.Retries)
 	}
 	if res.Hedged > 0 {
-		fmt.Fprintf(&b, ", %d parts hedged", res.Hedged)
+		fmt.Fprintf(&b, ", %d hedged", res.Hedged)
 	}
 	fmt.Fprintf(&b, "; CRC-64 %d\n", res.CRC64)
 	for _, n := range notes(p, res) {
