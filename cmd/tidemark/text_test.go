@@ -130,6 +130,8 @@ func TestExitCode(t *testing.T) {
 		{"interrupted while writing", errors.Join(file(errors.New("x")), errInterrupted), exitInterrupted},
 		{"no answer", &upload.Error{Err: &oss.Error{Op: "Put"}}, exitTrouble},
 		{"throttled", fmt.Errorf("x: %w", backend.ErrThrottled), exitTrouble},
+		{"unreachable", &upload.Error{Err: backend.ErrUnreachable}, exitTrouble},
+		{"cut by the engine", &upload.Error{Err: cutError{}}, exitTrouble},
 		{"source", &upload.Error{Err: upload.ErrSourceChanged}, exitSource},
 		{"disk", file(errors.New("x")), exitCheckpoint},
 		{"disk, and the abort after it", errors.Join(file(errors.New("x")), backend.ErrDenied), exitCheckpoint},
@@ -144,6 +146,12 @@ func TestExitCode(t *testing.T) {
 		})
 	}
 }
+
+// cutError is as the engine's error of a try that it ended because nothing moved.
+type cutError struct{}
+
+func (cutError) Error() string { return "no answer for 1m0s" }
+func (cutError) Mended() bool  { return true }
 
 func TestTransferOptions(t *testing.T) {
 	size := func(n byteSize) *byteSize { return &n }
