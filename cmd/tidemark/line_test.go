@@ -60,12 +60,14 @@ func TestLineWidth(t *testing.T) {
 	}
 	waiting := most
 	waiting.Waiting, waiting.WaitingFor = "the store cannot be reached", 99*time.Hour
+	shrunk := most // the source; what was stored before is still counted
+	shrunk.Total /= 16
 	var out bytes.Buffer
 	columns := 0
 	p := &progress{err: &out, columns: func() int { return columns }}
 	for columns = 132; columns >= 0; columns-- {
 		out.Reset()
-		for _, now := range []upload.Progress{most, waiting, {Total: 10, Left: -1}, most} {
+		for _, now := range []upload.Progress{most, waiting, shrunk, most} {
 			p.update(now)
 		}
 		if columns == 80 && !strings.Contains(out.String(), "waiting 99h0m0s: the store cannot be reached") {
