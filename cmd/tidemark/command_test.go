@@ -375,7 +375,7 @@ func stop(t *testing.T, c *command) {
 		c.wait(t)
 		return
 	}
-	if code := c.wait(t); code != exitDone || c.err.Len() > 0 {
+	if code := c.wait(t); code != exitDone || c.err.String() != "" {
 		t.Errorf("exit code %d: %s", code, &c.err)
 	}
 }

@@ -34,7 +34,7 @@ var exitMeanings = [...]string{
 	exitDenied:      "no credentials, wrong or expired ones, or they do not allow it; nothing stored is lost",
 	exitInUse:       "another process works on this upload, or serves this directory",
 	exitInterrupted: "interrupted; the same command goes on",
-	exitTrouble:     "the network or the service failed too often; the same command goes on",
+	exitTrouble:     "the network or the service failed too often or was away too long; the same command goes on",
 	exitSource:      "the file cannot be read, or kept changing; the same command goes on",
 	exitCheckpoint:  "the checkpoint cannot be read or written: the disk is full, or the directory not writable",
 	exitExists:      "the object exists, and --if-absent was given",
@@ -73,6 +73,7 @@ func exitCode(err error) int {
 	var known *failure
 	var log *checkpointError
 	var answer *oss.Error
+	var mended interface{ Mended() bool } // among them what the engine cut since nothing moved
 	is := func(targets ...error) bool {
 		for _, target := range targets {
 			if errors.Is(err, target) {
@@ -102,7 +103,8 @@ func exitCode(err error) int {
 		return exitDenied
 	case is(backend.ErrInvalid):
 		return exitUsage
-	case errors.As(err, &answer), is(backend.ErrThrottled, backend.ErrNoSuchUpload, backend.ErrInvalidPart):
+	case errors.As(err, &answer), errors.As(err, &mended) && mended.Mended(),
+		is(backend.ErrThrottled, backend.ErrUnreachable, backend.ErrNoSuchUpload, backend.ErrInvalidPart):
 		return exitTrouble
 	}
 	return exitUnexpected

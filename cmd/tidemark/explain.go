@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"time"
 
 	sdk "github.com/aliyun/aliyun-oss-go-sdk/oss"
 
@@ -44,6 +45,10 @@ func (p *putCommand) explain(con *console, err error, res *upload.Result, last u
 	}
 	again := "run the same command to go on"
 	fix := serviceRemedy(err)
+	reached := last.Parts > 0 // in this run, so the service is where it is said to be
+	if reached && errors.Is(err, backend.ErrUnreachable) {
+		fix = ""
+	}
 	if fix != "" {
 		again = fix + ", and " + again
 	}
@@ -77,6 +82,13 @@ func (p *putCommand) explain(con *console, err error, res *upload.Result, last u
 		}
 	default:
 		f.remedy = kept + ": " + again
+		if last.Waiting != "" && last.WaitingFor >= time.Second/2 {
+			bound := ""
+			if reached {
+				bound = ", which --outage bounds"
+			}
+			f.remedy = fmt.Sprintf("given up after %s of waiting%s; %s", clock(last.WaitingFor), bound, f.remedy)
+		}
 	}
 	return f
 }

@@ -2,13 +2,19 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/backend/oss"
 	"github.com/tidemark-go/tidemark/fakeoss"
+	"github.com/tidemark-go/tidemark/upload"
 )
 
 // Bad values are refused before anything begins, in a message that names the flag and has nothing of the parser's own guesses.
@@ -30,7 +36,15 @@ func TestFlagRefused(t *testing.T) {
 		{[]string{"--part-size", "-5MiB"}, `--part-size: "-5MiB" is no size: [^?]*$`},
 		{[]string{"--part-size", "6GiB"}, "--part-size 6GiB: a part must have 100KiB to 5GiB$"},
 		{[]string{"--concurrency", "-1"}, "--concurrency must be 1 to 1000"},
+		{[]string{"--concurrency", "0"}, "--concurrency must be 1 to 1000"},
 		{[]string{"--concurrency", "1001"}, "--concurrency must be 1 to 1000"},
+		{[]string{"--min-concurrency", "0"}, "--min-concurrency must be 1 to 1000"},
+		{[]string{"--max-concurrency", "1001"}, "--max-concurrency must be 1 to 1000"},
+		{[]string{"--min-concurrency", "9", "--max-concurrency", "8"}, "--min-concurrency 9 is more than --max-concurrency 8; see"},
+		{[]string{"--concurrency", "4", "--min-concurrency", "1"}, "--concurrency fixes what .*; leave out the one or the others; see"},
+		{[]string{"--concurrency", "4", "--max-concurrency", "8"}, "--concurrency fixes what .*; leave out the one or the others; see"},
+		{[]string{"--outage", "-1h"}, "--outage must not be negative; 0 does not wait"},
+		{[]string{"--outage", "2"}, `--outage: "2" is no time: .*36h`},
 		{[]string{"--attempts", "-1"}, "--attempts must be at least 1"},
 		{[]string{"--retry-delay", "5"}, `--retry-delay: "5" is no time: .*5s`},
 		{[]string{"--retry-delay", "-5s"}, "--retry-delay and --max-retry-delay must be more than 0"},
@@ -60,6 +74,34 @@ func TestFlagRefused(t *testing.T) {
 	}
 	if journal := server.Journal(); len(journal) > 0 {
 		t.Errorf("something was sent: %v", journal)
+	}
+}
+
+// What the help says of the defaults is what holds, and is the library's.
+func TestDefaults(t *testing.T) {
+	var cl commandLine
+	parser, err := kong.New(&cl, objectVars(), kong.Vars{"version": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse([]string{"put", "file", "oss://abc/k"}); err != nil {
+		t.Fatal(err)
+	}
+	got := cl.Put.options()
+	want := &upload.Options{Retry: upload.Retry{
+		Attempts: upload.DefaultAttempts, BaseDelay: upload.DefaultBaseDelay, MaxDelay: upload.DefaultMaxDelay, Outage: upload.DefaultOutage,
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
+	}
+	help := strings.Join(strings.Fields(must(t, nil, "put", "--help")), " ")
+	for _, flag := range []string{
+		fmt.Sprintf("--max-concurrency=N At most so many, where it is found out (default: %d)", upload.DefaultMaxConcurrency),
+		fmt.Sprintf("make progress (default: %d)", upload.DefaultAttempts),
+	} {
+		if !strings.Contains(help, flag) {
+			t.Errorf("the help lacks %q:\n%s", flag, help)
+		}
 	}
 }
 

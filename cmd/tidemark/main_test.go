@@ -53,7 +53,52 @@ const patience = 2 * time.Minute
 // command is the command as a process.
 type command struct {
 	*exec.Cmd
-	out, err bytes.Buffer
+	out bytes.Buffer
+	err transcript
+}
+
+// transcript is what a process has written so far.
+type transcript struct {
+	mu    sync.Mutex
+	text  bytes.Buffer
+	grown chan struct{} // closed when there is more
+}
+
+func (s *transcript) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.grown != nil {
+		close(s.grown)
+		s.grown = nil
+	}
+	return s.text.Write(p)
+}
+
+func (s *transcript) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// await waits for a text.
+func (s *transcript) await(t *testing.T, text string) {
+	t.Helper()
+	for {
+		s.mu.Lock()
+		if s.grown == nil {
+			s.grown = make(chan struct{})
+		}
+		grown, found := s.grown, strings.Contains(s.text.String(), text)
+		s.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-grown:
+		case <-time.After(patience):
+			t.Fatalf("waited too long for %q in:\n%s", text, s)
+		}
+	}
 }
 
 // start starts the command with nothing of this process's environment but what is given.
@@ -143,7 +188,8 @@ func wantFailure(t *testing.T, c *command, got, code int, line string) {
 // service is a fake OSS in this process, whose requests a test can hold up.
 type testService struct {
 	*fakeoss.Handler
-	url string
+	url    string
+	server *httptest.Server
 
 	mu   sync.Mutex
 	hook func(*http.Request)
@@ -159,19 +205,11 @@ func serve(t *testing.T, opts *fakeoss.Options) *testService {
 		t.Fatal(err)
 	}
 	s := &testService{Handler: h}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		hook := s.hook
-		s.mu.Unlock()
-		if hook != nil {
-			hook(r)
-		}
-		h.ServeHTTP(w, r)
-	}))
-	s.url = server.URL
+	s.server = httptest.NewServer(http.HandlerFunc(s.handle))
+	s.url = s.server.URL
 	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
+		s.server.CloseClientConnections()
+		s.server.Close()
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}
@@ -180,6 +218,16 @@ func serve(t *testing.T, opts *fakeoss.Options) *testService {
 		}
 	})
 	return s
+}
+
+func (s *testService) handle(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	hook := s.hook
+	s.mu.Unlock()
+	if hook != nil {
+		hook(r)
+	}
+	s.ServeHTTP(w, r)
 }
 
 // on calls f when a request arrives, before anything of its body is read; nil for no call.

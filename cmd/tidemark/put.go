@@ -27,14 +27,17 @@ type putCommand struct {
 
 // transferFlags are how the bytes get there.
 type transferFlags struct {
-	PartSize      *byteSize `placeholder:"SIZE" help:"Size of a part, at least 100KiB (default: 8MiB). Doubled until the file fits into 10,000 parts. An upload keeps the one that it began with."`
-	Concurrency   int       `default:"4" placeholder:"N" help:"Parts under way at once, 1 to 1000 (default: 4)."`
-	Limit         *byteSize `placeholder:"SIZE" help:"Send at most this much a second (default: no limit). With a low limit choose a smaller --part-size too, since an interruption costs the parts under way."`
-	Threshold     *byteSize `placeholder:"SIZE" help:"Send a smaller file as one request (default: 10MiB); 0 sends all in parts."`
-	Attempts      int       `default:"6" placeholder:"N" help:"Tries of a request before the upload fails (default: 6)."`
-	RetryDelay    span      `default:"200ms" placeholder:"TIME" help:"Longest wait before the second try; doubled for each one after it (default: 200ms)."`
-	MaxRetryDelay span      `default:"20s" placeholder:"TIME" help:"Longest wait before any try (default: 20s)."`
-	SourceID      given     `placeholder:"ID" help:"Name of the source in the checkpoint, to go on elsewhere or with a file that was moved (default: its path)."`
+	PartSize       *byteSize `placeholder:"SIZE" help:"Size of a part, at least 100KiB (default: 8MiB). Doubled until the file fits into 10,000 parts. An upload keeps the one that it began with."`
+	Concurrency    *int      `placeholder:"N" help:"Parts under way at once, 1 to 1000 (default: as many as pay, which is found out while they are sent)."`
+	MinConcurrency *int      `placeholder:"N" help:"At least so many, where it is found out how many pay (default: 1)."`
+	MaxConcurrency *int      `placeholder:"N" help:"At most so many, where it is found out (default: 64)."`
+	Limit          *byteSize `placeholder:"SIZE" help:"Send at most this much a second (default: no limit). With a low limit choose a smaller --part-size too, since an interruption costs the parts under way."`
+	Threshold      *byteSize `placeholder:"SIZE" help:"Send a smaller file as one request (default: 10MiB); 0 sends all in parts."`
+	Attempts       int       `default:"10" placeholder:"N" help:"Tries of a request before the upload fails; those of a part begin anew while other parts make progress (default: 10)."`
+	RetryDelay     span      `default:"200ms" placeholder:"TIME" help:"Longest wait before the second try; doubled for each one after it (default: 200ms)."`
+	MaxRetryDelay  span      `default:"20s" placeholder:"TIME" help:"Longest wait before any try (default: 20s)."`
+	Outage         span      `default:"2h" placeholder:"TIME" help:"How long to wait, whatever --attempts says, when the network or the service goes away or asks to wait; 0 does not wait (default: 2h)."`
+	SourceID       given     `placeholder:"ID" help:"Name of the source in the checkpoint, to go on elsewhere or with a file that was moved (default: its path)."`
 }
 
 // Help is kong's long help of the command.
@@ -58,20 +61,45 @@ func (f *transferFlags) Validate() error {
 		return errors.New("--part-size must be more than 0")
 	case f.Limit != nil && *f.Limit < 1:
 		return errors.New("--limit must be more than 0; leave it out for no limit")
-	case f.Concurrency < 1 || f.Concurrency > maxConcurrency:
-		return fmt.Errorf("--concurrency must be 1 to %d", maxConcurrency)
 	case f.Attempts < 1:
 		return errors.New("--attempts must be at least 1")
 	case f.RetryDelay <= 0 || f.MaxRetryDelay <= 0:
 		return errors.New("--retry-delay and --max-retry-delay must be more than 0")
+	case f.Outage < 0:
+		return errors.New("--outage must not be negative; 0 does not wait")
+	}
+	return f.connections()
+}
+
+// connections refuses numbers of parts at once that are out of range or contradict each other.
+func (f *transferFlags) connections() error {
+	for _, given := range []struct {
+		flag string
+		n    *int
+	}{{"--concurrency", f.Concurrency}, {"--min-concurrency", f.MinConcurrency}, {"--max-concurrency", f.MaxConcurrency}} {
+		if given.n != nil && (*given.n < 1 || *given.n > maxConcurrency) {
+			return fmt.Errorf("%s must be 1 to %d", given.flag, maxConcurrency)
+		}
+	}
+	least, most := f.MinConcurrency, f.MaxConcurrency
+	switch {
+	case f.Concurrency != nil && (least != nil || most != nil):
+		return errors.New("--concurrency fixes what --min-concurrency and --max-concurrency bound; leave out the one or the others")
+	case least != nil && most != nil && *least > *most:
+		return fmt.Errorf("--min-concurrency %d is more than --max-concurrency %d", *least, *most)
 	}
 	return nil
 }
 
 func (f *transferFlags) options() *upload.Options {
 	opts := &upload.Options{
-		Concurrency: f.Concurrency,
-		Retry:       upload.Retry{Attempts: f.Attempts, BaseDelay: time.Duration(f.RetryDelay), MaxDelay: time.Duration(f.MaxRetryDelay)},
+		Concurrency: orZero(f.Concurrency), MinConcurrency: orZero(f.MinConcurrency), MaxConcurrency: orZero(f.MaxConcurrency),
+		Retry: upload.Retry{
+			Attempts: f.Attempts, BaseDelay: time.Duration(f.RetryDelay), MaxDelay: time.Duration(f.MaxRetryDelay), Outage: time.Duration(f.Outage),
+		},
+	}
+	if f.Outage == 0 {
+		opts.Retry.Outage = -1 // for the library 0 may be its default
 	}
 	if f.Threshold != nil {
 		if opts.Threshold = int64(*f.Threshold); opts.Threshold == 0 {
@@ -83,6 +111,14 @@ func (f *transferFlags) options() *upload.Options {
 		opts.Limiter = rate.NewLimiter(rate.Limit(*f.Limit), int(max(64<<10, *f.Limit/10)))
 	}
 	return opts
+}
+
+// orZero is what the library takes for its default if the flag was not given.
+func orZero(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 // Run uploads.
@@ -118,10 +154,10 @@ func (p *putCommand) Run(ctx context.Context, con *console) (err error) {
 	res, err := upload.New(b, s.checkpoints, opts).UploadFile(ctx, to.key, p.File, req)
 	show.close()
 	if err != nil {
-		s.log.Warn("not done", "stored", show.last.Stored, "sent", res.Sent, "retries", res.Retries)
+		s.log.Warn("not done", "stored", show.last.Stored, "sent", res.Sent, "retries", res.Retries, "hedged", res.Hedged)
 		return p.explain(con, err, res, show.last)
 	}
 	s.log.Info("done and verified", "resumed", res.Resumed, "size", res.Object.Size, "crc64", res.CRC64, "parts", res.Parts, "part_size", res.PartSize,
-		"sent", res.Sent, "reused", res.Reused, "retries", res.Retries)
+		"sent", res.Sent, "reused", res.Reused, "retries", res.Retries, "hedged", res.Hedged)
 	return report(con.out, p, to, res, time.Since(begun))
 }

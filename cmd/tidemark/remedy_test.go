@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -10,7 +9,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/fakeoss"
 	"github.com/tidemark-go/tidemark/upload"
 )
@@ -158,14 +159,14 @@ func TestVerbose(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, &second.err)
 	}
 	for _, test := range []struct {
-		log  *bytes.Buffer
+		log  *transcript
 		want string
 	}{
 		{&first.err, `msg=put .*part_size=1048576`}, {&first.err, `msg=begun .*upload=`}, {&first.err, `msg="not done" .*stored=3145728`},
 		{&second.err, `msg=resuming .*part_size=1048576`}, {&second.err, `completing and verifying" .*parts=6`},
 		{&second.err, `msg="done and verified" resumed=true .*crc64=.*reused=3145728`},
 	} {
-		if !regexp.MustCompile(test.want).Match(test.log.Bytes()) {
+		if !regexp.MustCompile(test.want).MatchString(test.log.String()) {
 			t.Errorf("the log lacks %q:\n%s", test.want, test.log)
 		}
 	}
@@ -184,6 +185,10 @@ func TestExplainKept(t *testing.T) {
 		{"interrupted early", errInterrupted, upload.Result{}, upload.Progress{Total: 4 << 20}, "interrupted; no part was complete yet; go on with: tidemark put"},
 		{"interrupted", errInterrupted, upload.Result{}, upload.Progress{Stored: 1 << 20, Total: 4 << 20}, "interrupted; 1.0 MiB of 4.0 MiB are stored and kept; go on with: tidemark put"},
 		{"resumed and interrupted", errInterrupted, upload.Result{Resumed: true}, upload.Progress{}, "interrupted; what was stored is kept; go on with: tidemark put"},
+		{"away for long", backend.ErrUnreachable, upload.Result{}, upload.Progress{Stored: 1 << 20, Total: 4 << 20, Parts: 4, Waiting: "why", WaitingFor: 2*time.Hour + 300*time.Millisecond},
+			"backend: store cannot be reached; given up after 2h0m0s of waiting, which --outage bounds; 1.0 MiB of 4.0 MiB are stored and kept: run the same command to go on"},
+		{"never there", backend.ErrUnreachable, upload.Result{}, upload.Progress{Total: 4 << 20, Waiting: "why", WaitingFor: 40 * time.Second},
+			"backend: store cannot be reached; given up after 40s of waiting; nothing was lost: check OSS_ENDPOINT (or --endpoint), and run the same command to go on"},
 		{"disk", mark(errors.New("full; nothing recorded before was lost")), upload.Result{}, upload.Progress{}, "full; nothing recorded before was lost"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -22,6 +22,7 @@ type putResult struct {
 	Reused    int64    `json:"reused"`
 	Parts     int      `json:"parts"`
 	Retries   int      `json:"retries"`
+	Hedged    int      `json:"hedged"`
 	Resumed   bool     `json:"resumed"`
 	Restarted []string `json:"restarted"` // why, each time that it began again from nothing
 	Seconds   float64  `json:"seconds"`
@@ -54,6 +55,9 @@ func report(w io.Writer, p *putCommand, to target, res *upload.Result, took time
 	}
 	if res.Retries > 0 {
 		fmt.Fprintf(&b, ", %d retries", res.Retries)
+	}
+	if res.Hedged > 0 {
+		fmt.Fprintf(&b, ", %d hedged", res.Hedged)
 	}
 	fmt.Fprintf(&b, "; CRC-64 %d\n", res.CRC64)
 	for _, n := range notes(p, res) {
@@ -89,7 +93,7 @@ func notes(p *putCommand, res *upload.Result) []string {
 func reportJSON(w io.Writer, to target, res *upload.Result, took time.Duration) error {
 	r := putResult{
 		Bucket: to.bucket, Key: to.key, Size: res.Object.Size, CRC64: strconv.FormatUint(res.CRC64, 10), ETag: res.Object.ETag,
-		Sent: res.Sent, Reused: res.Reused, Parts: res.Parts, Retries: res.Retries,
+		Sent: res.Sent, Reused: res.Reused, Parts: res.Parts, Retries: res.Retries, Hedged: res.Hedged,
 		Resumed: res.Resumed, Restarted: append([]string{}, res.Restarted...), Seconds: took.Seconds(),
 		PartSize: res.PartSize, Damaged: res.Damaged, Denied: res.Denied,
 	}

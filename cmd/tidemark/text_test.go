@@ -130,6 +130,8 @@ func TestExitCode(t *testing.T) {
 		{"interrupted while writing", errors.Join(file(errors.New("x")), errInterrupted), exitInterrupted},
 		{"no answer", &upload.Error{Err: &oss.Error{Op: "Put"}}, exitTrouble},
 		{"throttled", fmt.Errorf("x: %w", backend.ErrThrottled), exitTrouble},
+		{"unreachable", &upload.Error{Err: backend.ErrUnreachable}, exitTrouble},
+		{"cut by the engine", &upload.Error{Err: cutError{}}, exitTrouble},
 		{"source", &upload.Error{Err: upload.ErrSourceChanged}, exitSource},
 		{"disk", file(errors.New("x")), exitCheckpoint},
 		{"disk, and the abort after it", errors.Join(file(errors.New("x")), backend.ErrDenied), exitCheckpoint},
@@ -145,8 +147,15 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
+// cutError is as the engine's error of a try that it ended because nothing moved.
+type cutError struct{}
+
+func (cutError) Error() string { return "no answer for 1m0s" }
+func (cutError) Mended() bool  { return true }
+
 func TestTransferOptions(t *testing.T) {
 	size := func(n byteSize) *byteSize { return &n }
+	concurrency := 3
 	for _, test := range []struct {
 		name             string
 		flags            transferFlags
@@ -159,12 +168,12 @@ func TestTransferOptions(t *testing.T) {
 		{"fast", transferFlags{Limit: size(100 << 20)}, 0, 10 << 20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			test.flags.Concurrency, test.flags.Attempts, test.flags.RetryDelay, test.flags.MaxRetryDelay = 3, 2, 1, 5
+			test.flags.Concurrency, test.flags.Attempts, test.flags.RetryDelay, test.flags.MaxRetryDelay = &concurrency, 2, 1, 5
 			if err := test.flags.Validate(); err != nil {
 				t.Fatal(err)
 			}
 			got := test.flags.options()
-			if want := (upload.Retry{Attempts: 2, BaseDelay: 1, MaxDelay: 5}); got.Concurrency != 3 || got.Retry != want || got.Threshold != test.threshold {
+			if want := (upload.Retry{Attempts: 2, BaseDelay: 1, MaxDelay: 5, Outage: -1}); got.Concurrency != 3 || got.Retry != want || got.Threshold != test.threshold {
 				t.Errorf("options %+v", got)
 			}
 			switch {
@@ -174,6 +183,22 @@ func TestTransferOptions(t *testing.T) {
 				t.Errorf("limit %v, burst %d; want %d and %d", got.Limiter.Limit(), got.Limiter.Burst(), *test.flags.Limit, test.burst)
 			}
 		})
+	}
+}
+
+// The bounds arrive, and so does a time to wait.
+func TestTransferBounds(t *testing.T) {
+	least, most := 2, 16
+	flags := transferFlags{MinConcurrency: &least, MaxConcurrency: &most, Attempts: 1, RetryDelay: 1, MaxRetryDelay: 1, Outage: span(time.Hour)}
+	if err := flags.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	want := &upload.Options{
+		MinConcurrency: 2, MaxConcurrency: 16,
+		Retry: upload.Retry{Attempts: 1, BaseDelay: 1, MaxDelay: 1, Outage: time.Hour},
+	}
+	if diff := cmp.Diff(want, flags.options()); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
 	}
 }
 
