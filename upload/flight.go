@@ -23,7 +23,8 @@ const (
 // stalled is the error of a try that was given up because nothing moved. Another connection may be had at once.
 type stalled struct{ what string }
 
-func (e *stalled) Error() string { return e.what }
+func (e *stalled) Error() string { return ErrStalled.Error() + ": " + e.what }
+func (e *stalled) Unwrap() error { return ErrStalled }
 func (e *stalled) Mended() bool  { return true }
 
 // flight is one try of a part.

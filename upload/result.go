@@ -53,6 +53,9 @@ var (
 	// business.
 	ErrSuperseded = errors.New("another process took over this upload")
 
+	// ErrStalled: nothing moved for so long that the request was given up, again and again. What was sent is kept.
+	ErrStalled = errors.New("nothing moves")
+
 	// ErrChecksum: the store's checksum, size or ETag is not that of what was sent.
 	ErrChecksum = errors.New("checksum mismatch")
 

@@ -73,7 +73,6 @@ func exitCode(err error) int {
 	var known *failure
 	var log *checkpointError
 	var answer *oss.Error
-	var mended interface{ Mended() bool } // among them what the engine cut since nothing moved
 	is := func(targets ...error) bool {
 		for _, target := range targets {
 			if errors.Is(err, target) {
@@ -103,8 +102,8 @@ func exitCode(err error) int {
 		return exitDenied
 	case is(backend.ErrInvalid):
 		return exitUsage
-	case errors.As(err, &answer), errors.As(err, &mended) && mended.Mended(),
-		is(backend.ErrThrottled, backend.ErrUnreachable, backend.ErrNoSuchUpload, backend.ErrInvalidPart):
+	case errors.As(err, &answer),
+		is(upload.ErrStalled, backend.ErrThrottled, backend.ErrUnreachable, backend.ErrNoSuchUpload, backend.ErrInvalidPart):
 		return exitTrouble
 	}
 	return exitUnexpected

@@ -131,7 +131,7 @@ func TestExitCode(t *testing.T) {
 		{"no answer", &upload.Error{Err: &oss.Error{Op: "Put"}}, exitTrouble},
 		{"throttled", fmt.Errorf("x: %w", backend.ErrThrottled), exitTrouble},
 		{"unreachable", &upload.Error{Err: backend.ErrUnreachable}, exitTrouble},
-		{"cut by the engine", &upload.Error{Err: cutError{}}, exitTrouble},
+		{"cut by the engine", &upload.Error{Err: fmt.Errorf("%w: no answer for 1m0s", upload.ErrStalled)}, exitTrouble},
 		{"source", &upload.Error{Err: upload.ErrSourceChanged}, exitSource},
 		{"disk", file(errors.New("x")), exitCheckpoint},
 		{"disk, and the abort after it", errors.Join(file(errors.New("x")), backend.ErrDenied), exitCheckpoint},
@@ -146,12 +146,6 @@ func TestExitCode(t *testing.T) {
 		})
 	}
 }
-
-// cutError is as the engine's error of a try that it ended because nothing moved.
-type cutError struct{}
-
-func (cutError) Error() string { return "no answer for 1m0s" }
-func (cutError) Mended() bool  { return true }
 
 func TestTransferOptions(t *testing.T) {
 	size := func(n byteSize) *byteSize { return &n }
