@@ -74,18 +74,20 @@ func accept(t *testing.T, l net.Listener) net.Conn {
 	return server
 }
 
-// A connection is cut after exactly so many bytes, with a reset.
+// A connection is cut after exactly so many bytes, with a reset also where the server has read all.
 func TestCutAfter(t *testing.T) {
-	listener, dial := listen(t, Link{CutAfter: 100_000})
-	client := dial()
-	server := accept(t, listener)
-	go client.Write(make([]byte, 200_000)) // it is cut
-	n, err := io.Copy(io.Discard, server)
-	if n != 100_000 || !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the server got %d bytes, and %v", n, err)
-	}
-	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("the client got %v", err)
+	for _, size := range []int{100_000, 200_000} {
+		listener, dial := listen(t, Link{CutAfter: 100_000})
+		client := dial()
+		server := accept(t, listener)
+		go client.Write(make([]byte, size)) // it is cut
+		n, err := io.Copy(io.Discard, server)
+		if n != 100_000 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the server got %d bytes, and %v", n, err)
+		}
+		if _, err := client.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the client got %v", err)
+		}
 	}
 }
 
