@@ -1,0 +1,4 @@
+package report
+
+func (r *Report) NetworkPage() []byte    { return nil }
+func (r *Report) NetworkCharts() []Chart { return nil }
