@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ func (b *bench) crossAll(ctx context.Context, group []networkCase) ([]report.Net
 			if ours := row.Client == report.Ours || row.Client == client.Raw32 || row.Client == client.Two; ours && round >= c.rounds || !ours && round >= c.peerRounds {
 				continue
 			}
-			run, _, err := b.cross(ctx, c, row.Client, b.seed+uint64(round))
+			run, _, err := b.cross(ctx, c, row.Client, uint64(round)+1)
 			if err != nil {
 				return rows, fmt.Errorf("%s: %s: %w", c.name, row.Client, err)
 			}
@@ -47,7 +48,7 @@ func (b *bench) crossAll(ctx context.Context, group []networkCase) ([]report.Net
 // traceAll draws what this library does on each link.
 func (b *bench) traceAll(ctx context.Context, cases []traceCase) (traces []report.Trace, err error) {
 	for _, c := range cases {
-		run, traffic, err := b.cross(ctx, c.networkCase, report.Ours, b.seed)
+		run, traffic, err := b.cross(ctx, c.networkCase, report.Ours, 1)
 		if err != nil {
 			return traces, fmt.Errorf("%s: %w", c.title, err)
 		}
@@ -182,6 +183,8 @@ func share(samples []discard.Sample, key string) float64 {
 	return float64(own) / float64(all)
 }
 
+var localAddress = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+
 // firstLine is what a client says of why it failed, without what only this run knows.
 func firstLine(err error, name string, job client.Job) string {
 	text := err.Error()
@@ -195,8 +198,9 @@ func firstLine(err error, name string, job client.Job) string {
 	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
 	text = strings.NewReplacer(job.Endpoint, "http://server", strings.TrimPrefix(job.Endpoint, "http://"), "server", job.File, "FILE",
 		job.CheckpointDir, "DIR", job.Key, "KEY", "|", "/").Replace(text)
-	if len(text) > 200 {
-		text = strings.ToValidUTF8(text[:200], "") + "…"
+	text = localAddress.ReplaceAllString(text, "client")
+	if len(text) > 160 { // what was tried is at the beginning, and the reason at the end
+		text = strings.ToValidUTF8(text[:80]+"…"+text[len(text)-80:], "")
 	}
 	return text
 }

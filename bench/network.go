@@ -103,7 +103,7 @@ func (s settings) chosenCases(groups [][]networkCase) [][]networkCase {
 type traceCase struct {
 	title string
 	networkCase
-	capacity int64 // bytes per second that it has in all; 0: not told
+	capacity []report.Capacity
 }
 
 // traceCases returns six links. Each takes some seconds.
@@ -116,15 +116,15 @@ func (s settings) traceCases() []traceCase {
 	narrow.TotalRate = 40 * mb
 	cases := []traceCase{
 		{title: "50 ms, 20 MB/s a connection", networkCase: networkCase{content: content{size: 2048 * mib}, server: serveOrder{Link: distant}}},
-		{title: "The same, 20 MB/s in all", networkCase: networkCase{content: content{size: 160 * mib}, server: serveOrder{Link: capped}}, capacity: capped.TotalRate},
+		{title: "The same, 20 MB/s in all", networkCase: networkCase{content: content{size: 160 * mib}, server: serveOrder{Link: capped}}, capacity: steady(capped.TotalRate)},
 		{title: "A home line: 30 ms, 2 MB/s", networkCase: networkCase{content: content{size: 24 * mib},
-			server: serveOrder{Link: link.Link{RTT: 30 * time.Millisecond, TotalRate: 2 * mb}}}, capacity: 2 * mb},
+			server: serveOrder{Link: link.Link{RTT: 30 * time.Millisecond, TotalRate: 2 * mb}}}, capacity: steady(2 * mb)},
 		{title: "The same machine, no bound", networkCase: networkCase{content: content{size: 2048 * mib}}},
 		{title: "80 ms, 160 MB/s, from 4 to 8 s 40", networkCase: networkCase{content: content{size: 1280 * mib}, server: serveOrder{
 			Link: long, Changes: []discard.Change{{After: 4 * time.Second, Link: narrow}, {After: 8 * time.Second, Link: long}},
-		}}, capacity: long.TotalRate},
+		}}, capacity: []report.Capacity{{Rate: long.TotalRate}, {From: 4 * time.Second, Rate: narrow.TotalRate}, {From: 8 * time.Second, Rate: long.TotalRate}}},
 		{title: "50 ms, 503 beyond 6 parts at once", networkCase: networkCase{content: content{size: 768 * mib},
-			server: serveOrder{Link: distant, Faults: discard.Faults{Most: 6}}}, capacity: 6 * distant.ConnRate},
+			server: serveOrder{Link: distant, Faults: discard.Faults{Most: 6}}}, capacity: steady(6 * distant.ConnRate)},
 	}
 	for i := range cases {
 		c := &cases[i]
@@ -132,3 +132,5 @@ func (s settings) traceCases() []traceCase {
 	}
 	return cases
 }
+
+func steady(rate int64) []report.Capacity { return []report.Capacity{{Rate: rate}} }

@@ -40,7 +40,7 @@ type Server struct {
 	uploads  *uploads
 	received atomic.Int64
 	active   atomic.Int64
-	traffic  traffic
+	traffic  counter
 	shaper   link.Shaper
 	stop     chan struct{}
 

@@ -140,7 +140,7 @@ func contentOf(r *http.Request) int64 {
 // partBody counts what is read of a part's body, by its share of content.
 type partBody struct {
 	io.Reader
-	traffic       *traffic
+	traffic       *counter
 	key           string
 	wire, content int64 // bytes of it all
 	read          int64 // of content

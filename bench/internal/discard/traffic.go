@@ -26,8 +26,8 @@ type Sample struct {
 	Bytes  map[string]int64 `json:"bytes"`  // of bodies of parts that were read in it, by key
 }
 
-// traffic counts.
-type traffic struct {
+// counter counts the traffic.
+type counter struct {
 	mu     sync.Mutex
 	sum    Traffic
 	active int
@@ -36,57 +36,57 @@ type traffic struct {
 }
 
 // arrive counts a part request, and returns its number, from 0, and how many there are at once.
-func (t *traffic) arrive() (number int64, active int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.begun.IsZero() {
-		t.begun = time.Now()
+func (c *counter) arrive() (number int64, active int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun.IsZero() {
+		c.begun = time.Now()
 	}
-	t.sum.Parts++
-	t.active++
-	t.sum.Most = max(t.sum.Most, t.active)
-	return t.sum.Parts - 1, t.active
+	c.sum.Parts++
+	c.active++
+	c.sum.Most = max(c.sum.Most, c.active)
+	return c.sum.Parts - 1, c.active
 }
 
-func (t *traffic) leave() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.active--
+func (c *counter) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.active--
 }
 
-func (t *traffic) read(key string, n int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.sum.Bytes += n
-	if t.bytes == nil {
-		t.bytes = map[string]int64{}
+func (c *counter) read(key string, n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sum.Bytes += n
+	if c.bytes == nil {
+		c.bytes = map[string]int64{}
 	}
-	t.bytes[key] += n
+	c.bytes[key] += n
 }
 
 // ate counts a fault that happened to a request of which n bytes were read.
-func (t *traffic) ate(n int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.sum.Faults++
-	t.sum.Eaten += n
+func (c *counter) ate(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sum.Faults++
+	c.sum.Eaten += n
 }
 
 // sample ends a sample, and returns how long ago the first part request began; 0 if there was none.
-func (t *traffic) sample(now time.Time) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.begun.IsZero() {
+func (c *counter) sample(now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun.IsZero() {
 		return 0
 	}
-	at := now.Sub(t.begun)
-	t.sum.Samples = append(t.sum.Samples, Sample{At: at, Active: t.active, Bytes: t.bytes})
-	t.bytes = nil
+	at := now.Sub(c.begun)
+	c.sum.Samples = append(c.sum.Samples, Sample{At: at, Active: c.active, Bytes: c.bytes})
+	c.bytes = nil
 	return at
 }
 
-func (t *traffic) get() Traffic {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.sum // samples are only appended
+func (c *counter) get() Traffic {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sum // samples are only appended
 }

@@ -43,9 +43,15 @@ type NetworkRow struct {
 // Trace is what this library did on a link over time.
 type Trace struct {
 	Title    string
-	Capacity int64 // bytes per second of the link; 0: not told
+	Capacity []Capacity // of the link, in order; none: not told
 	Run      NetworkRun
 	Points   []TracePoint
+}
+
+// Capacity is what a link has since some time after the first part.
+type Capacity struct {
+	From time.Duration
+	Rate int64 // bytes per second
 }
 
 // TracePoint is a short while.

@@ -65,7 +65,7 @@ func (r *Report) NetworkTables() []Table {
 		for _, c := range told.columns {
 			t.Header = append(t.Header, c.header)
 		}
-		t.Header = append(t.Header, "else")
+		t.Header = append(t.Header, "the first failure")
 		for _, row := range r.crossings(told.name) {
 			cells := []string{r.networkTitle(row.Client), row.count()}
 			for _, c := range told.columns {
@@ -87,7 +87,7 @@ func (r *Report) NetworkTables() []Table {
 func (r *NetworkRow) count() string { return fmt.Sprintf("%d of %d", len(r.finished()), len(r.Runs)) }
 
 func (r *Report) silentTable() Table {
-	t := Table{Title: "Connections that never answer", Header: []string{"", "without: finished", "wall s", "one in ten: finished", "wall s", "ratio", "else"}}
+	t := Table{Title: "Connections that never answer", Header: []string{"", "without: finished", "wall s", "one in ten: finished", "wall s", "ratio", "the first failure"}}
 	for _, row := range r.crossings(Silent) {
 		cells := []string{r.networkTitle(row.Client), "", "", row.count(), "", "", row.failure()}
 		if len(row.finished()) > 0 {
