@@ -114,9 +114,7 @@ func measureAll(ctx context.Context, s settings, progress io.Writer) (r *report.
 	r = &report.Report{Machine: machine(ctx, s.dir, s.checkpointDir), Seed: s.seed, Workers: s.workers}
 	defer func() {
 		r.Clients = describe(measured(client.All(), r))
-		if len(r.Network) > 0 {
-			r.NetworkClients = describe(client.Defaults())
-		}
+		r.NetworkClients = describe(crossed(client.Defaults(), r))
 	}()
 	b, err := newBench(s, progress)
 	if err != nil {

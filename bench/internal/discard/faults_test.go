@@ -201,6 +201,14 @@ func TestSamples(t *testing.T) {
 		if diff := cmp.Diff(want, c.get().Samples); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
+		time.Sleep(sampleEvery / 2)
+		c.read("b", 6)
+		last := Sample{At: 5 * sampleEvery / 2, Active: 1, Bytes: map[string]int64{"b": 6}}
+		for range 2 { // it is told, and not taken
+			if diff := cmp.Diff(append(want, last), c.get().Samples); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		}
 	})
 }
 

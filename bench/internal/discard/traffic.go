@@ -1,6 +1,8 @@
 package discard
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -85,8 +87,14 @@ func (c *counter) sample(now time.Time) time.Duration {
 	return at
 }
 
+// get returns all so far, with what came since the last sample as one that was shorter.
 func (c *counter) get() Traffic {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.sum // samples are only appended
+	sum := c.sum
+	sum.Samples = slices.Clone(sum.Samples)
+	if len(c.bytes) > 0 {
+		sum.Samples = append(sum.Samples, Sample{At: time.Since(c.begun), Active: c.active, Bytes: maps.Clone(c.bytes)})
+	}
+	return sum
 }

@@ -7,8 +7,8 @@ import (
 
 // networkNotes say how to read the table of that title.
 var networkNotes = map[string]string{
-	"What this library promises itself on networks": "Medians of this run, and for what failed how many. The bounds of distance, cap, faults and silence were set before there was " +
-		"anything to measure; that two uploads, or another's connection, get a fair share is held by a bound as well.",
+	"What this library promises itself on networks": "Medians of this run, and how many uploads of this library finished. That neither of two uploads starves, nor somebody " +
+		"else, is told by two bounds of our own: one of two ends at most a quarter later, and one other connection gets what it would beside eight.",
 	"Distance": "A round trip of 50 ms and 20 MB/s for each connection, 256 MiB. What the link needs: 32 connections from the first moment, that is the " +
 		"bytes at 640 MB/s and three round trips. The yardstick is net/http with 32 connections in parts of 8 MiB, which knows the link beforehand.",
 	"Distance, a larger file": "The same link, 2 GiB (all holes). The yardstick pays a round trip for the answer to each part, and what two cores take for client, server and link.",

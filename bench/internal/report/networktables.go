@@ -119,7 +119,7 @@ func (r *Report) networkTargets() []target {
 			list = append(list, target{fmt.Sprintf("%s: finished, of %d", what, len(row.Runs)), float64(len(row.finished())), float64(len(row.Runs)), true})
 		}
 	}
-	for _, name := range []string{Distance, Far, Capped, Two, Beside, Faults, Cutting, Silent, Answering} {
+	for _, name := range []string{Distance, Far, Capped, Two, Beside, Faults, Cutting, Silent} {
 		client := Ours
 		if name == Two {
 			client = "tidemark-two"
