@@ -157,7 +157,7 @@ func TestShrink(t *testing.T) {
 			if c.size < leastSize || c.size > 256*mib {
 				t.Errorf("%s: %d bytes", c.name, c.size)
 			}
-			if c.limit > time.Minute && c.name == report.Silent {
+			if c.limit > patience && c.name == report.Silent {
 				t.Errorf("%s: %v", c.name, c.limit)
 			}
 		}

@@ -22,7 +22,7 @@ var networkNotes = map[string]string{
 		"them into buffers of the system when a reset came is on neither side of the ratio, and nor is what S3 clients wrap around the content.",
 	"A line that cuts": "A round trip of 20 ms, 20 MB/s for each connection, and each connection is reset when it has carried 3 MiB. 1 GiB, no second try.",
 	"Connections that never answer": "The link of the first table, 1 GiB; of every ten connections one, chosen by the seed, is accepted and then never read nor answered nor closed. " +
-		"A minute is the most that a client gets.",
+		"A client gets 90 s.",
 }
 
 // NetworkPage returns docs/network.md. The chart is in the same directory.

@@ -34,8 +34,8 @@ func traceChart(traces []Trace) []byte {
 	c := &chart{width: width, height: int(panelTop) + rows*panelHigh}
 	c.addf(`<rect x="16" y="38" width="10" height="10" class="bar s0"/>`)
 	c.text(31, 47, "start", "", "MB/s of parts, mean of 200 ms (left)")
-	c.addf(`<rect x="256" y="38" width="10" height="10" class="bar s1"/>`)
-	c.text(271, 47, "start", "", "connections with a part (right)")
+	c.addf(`<rect x="290" y="38" width="10" height="10" class="bar s1"/>`)
+	c.text(305, 47, "start", "", "connections with a part (right)")
 	c.text(width-16, 47, "end", "quiet", "dashed: what the link has")
 	for i, t := range traces {
 		panel{
