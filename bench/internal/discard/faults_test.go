@@ -24,11 +24,12 @@ func TestFaultShares(t *testing.T) {
 	var got [3]int
 	different := false
 	for n := range int64(10_000) {
-		got[f.of(n)]++
-		if f.of(n) != f.of(n) {
+		fate := f.of(n)
+		got[fate]++
+		if again := f.of(n); again != fate {
 			t.Fatalf("request %d is not decided", n)
 		}
-		different = different || f.of(n) != (Faults{Seed: 2, Reset: 0.05, Unavailable: 0.1}).of(n)
+		different = different || fate != (Faults{Seed: 2, Reset: 0.05, Unavailable: 0.1}).of(n)
 	}
 	if got[reset] < 400 || got[reset] > 600 || got[unavailable] < 900 || got[unavailable] > 1100 || !different {
 		t.Errorf("of 10000: %d resets, %d unavailable; another seed differs: %t", got[reset], got[unavailable], different)
