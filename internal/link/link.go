@@ -95,8 +95,9 @@ type listener struct {
 	silent []net.Conn
 }
 
-// receiveBuffer is how much the system may take from a client before the link has carried it, so that what a client has sent is little
-// more than what arrived. It is some 6 ms of 20 MB/s.
+// receiveBuffer is how much the server's system may take from a client before the link has carried it: some 6 ms of 20 MB/s. What a client
+// has sent beyond that waits in its own send buffer, as on a real line; but Linux sizes that by the speed that it sees, and over loopback
+// grows it to some 2.7 MB a connection (measured with the default tcp_wmem), whatever the rate of the link. A sender on a real slow line has less.
 const receiveBuffer = 128 << 10
 
 // Accept implements [net.Listener].

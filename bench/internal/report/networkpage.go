@@ -55,9 +55,9 @@ const networkMethod = `## How it is measured
 
 - **The link is simulated** at the server's end of real connections ([internal/link](../internal/link)): the first byte of a connection and of each
   answer is late by a round trip; bytes are taken from the system in pieces of at most 5 ms and handed on when the line has carried them; a line
-  that all share takes a piece of at most 2 ms of each connection in turn. Accepted connections have receive buffers of 128 KiB, so that a client
-  cannot send much more than the line carried. Loss of packets, reordering and TCP's slow start are not simulated: they would make connections
-  slower than told here, for all clients alike.
+  that all share takes a piece of at most 2 ms of each connection in turn. Accepted connections have receive buffers of 128 KiB; what a client has
+  sent beyond them waits in its own send buffer, which over loopback grows to some megabytes, more than that of a real slow line. Loss of packets,
+  reordering and TCP's slow start are not simulated: they would make connections slower than told here, for all clients alike.
 - **One process an upload, one server an upload.** The program starts itself again for each, and for the server that the upload goes to, so that
   connections and requests are counted from the first and meet the same whoever sends them. Wall is around the library's call. Client, server
   and link share the cores of one machine.
