@@ -1,13 +1,13 @@
 // Command bench compares this library with those that people use today: the same file, uploaded by each in a process of its own to
 // a server in another process that discards it. See docs/performance.md for what it found, and for how to read it.
 //
-//	go run . -all -o ../docs                                     # everything, some 40 minutes
+//	go run . -all -o ../docs                                     # everything, some 45 minutes
 //	go run . -scenario gib -clients tidemark,v1,raw -rounds 5    # a quick look
 //
 // The scenario network has each client at its own defaults on networks that delay, bound, cut, refuse and keep silent, and draws what this
 // library decides on six of them. It has a page of its own, docs/network.md, and its chart is in docs/performance.md too:
 //
-//	go run . -scenario network -o ../docs                                              # the page and the chart, some 15 minutes
+//	go run . -scenario network -o ../docs                                              # the page and the chart, some 20 minutes
 //	go run . -scenario network -cases distance,capped -clients tidemark -network-rounds 3    # a quick look
 //	go run . -scenario network -cases traces -o DIR                                    # the chart alone, a minute
 package main
