@@ -74,7 +74,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	flags.DurationVar(&s.limit, "limit", 2*time.Minute, "time after which an upload over a network has failed")
 	flags.Int64Var(&s.shrink, "shrink", 1, "divide the sizes over a network by this, but for the least that goes in parts")
 	flags.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "of the order of the clients")
-	flags.StringVar(&s.dir, "dir", os.TempDir(), "where to make the files, 3.9 GB in all; they are read from the page cache, which must hold them")
+	flags.StringVar(&s.dir, "dir", os.TempDir(), "where to make the files, 3 GB and 9 GB of holes; they are read from the page cache, which must hold them")
 	flags.StringVar(&s.checkpointDir, "checkpoints", os.TempDir(), "where clients keep their checkpoints")
 	flags.StringVar(&out.docs, "o", "", "write performance.md, network.md and their charts into this directory")
 	flags.StringVar(&out.json, "json", "", "write all that was measured into this file")

@@ -118,7 +118,7 @@ func (s settings) traceCases() []traceCase {
 	narrow := long
 	narrow.TotalRate = 40 * mb
 	cases := []traceCase{
-		{title: "50 ms, 20 MB/s a connection", networkCase: networkCase{content: content{size: 2048 * mib}, server: serveOrder{Link: distant}}},
+		{title: "50 ms, 20 MB/s a connection", networkCase: networkCase{content: content{size: 4096 * mib}, server: serveOrder{Link: distant}}},
 		{title: "The same, 20 MB/s in all", networkCase: networkCase{content: content{size: 160 * mib}, server: serveOrder{Link: capped}}, capacity: steady(capped.TotalRate)},
 		{title: "A home line: 30 ms, 2 MB/s", networkCase: networkCase{content: content{size: 24 * mib},
 			server: serveOrder{Link: link.Link{RTT: 30 * time.Millisecond, TotalRate: 2 * mb}}}, capacity: steady(2 * mb)},
