@@ -16,7 +16,7 @@ var networkNotes = map[string]string{
 	"Two uploads of one Uploader": "The capped link; two files of 64 MiB at once. What the link needs is the bytes of both at 20 MB/s. Each: the time until the one and the other " +
 		"was complete, in the first run.",
 	"Somebody else on the link": "The capped link; 64 MiB, and at the same moment another process that uploads as much over one connection. The share is what that one " +
-		"got of all bytes while both ran.",
+		"got of all bytes while both ran; parts at once are those of both.",
 	"Faults": "No delay, 1 GiB. Of the part requests 5% are reset when half of their body was read, and 5% are read whole and answered 503. The seeds are 1, 2, 3 and so " +
 		"on; the n-th part request of a seed meets the same whoever sends it. Bytes are those that the server read: what a client had sent beyond " +
 		"them into buffers of the system when a reset came is on neither side of the ratio, and nor is what S3 clients wrap around the content.",
