@@ -23,6 +23,11 @@ type settings struct {
 	kills, peerKills   int
 	killParts          int
 
+	cases                                 []string // of the scenario network; none: all
+	networkRounds, peerRounds, faultSeeds int
+	limit                                 time.Duration // of an upload over a network
+	shrink                                int64         // what sizes over a network are divided by
+
 	seed uint64
 
 	dir           string // for files

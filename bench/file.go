@@ -23,20 +23,20 @@ type file struct {
 const settle = 3 * time.Second
 
 // makeFiles makes the files of all scenarios, and waits until they are old enough.
-func (b *bench) makeFiles(ctx context.Context, scenarios []scenario) error {
-	for _, sc := range scenarios {
-		if _, ok := b.files[sc.content]; ok {
+func (b *bench) makeFiles(ctx context.Context, contents []content) error {
+	for _, c := range contents {
+		if _, ok := b.files[c]; ok {
 			continue
 		}
-		f := file{path: filepath.Join(b.own, fmt.Sprintf("%d-%t", sc.size, sc.sparse))}
-		if err := sc.content.write(f.path); err != nil {
+		f := file{path: filepath.Join(b.own, fmt.Sprintf("%d-%t", c.size, c.sparse))}
+		if err := c.write(f.path); err != nil {
 			return err
 		}
 		var err error
 		if f.crc, err = f.read(); err != nil {
 			return err
 		}
-		b.files[sc.content] = f
+		b.files[c] = f
 	}
 	select {
 	case <-time.After(settle):

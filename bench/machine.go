@@ -104,3 +104,10 @@ func measured(clients []client.Client, r *report.Report) []client.Client {
 			!slices.ContainsFunc(r.Kills, func(k report.Kill) bool { return k.Client == c.Name })
 	})
 }
+
+// crossed leaves out the clients that are in no case of the scenario network.
+func crossed(clients []client.Client, r *report.Report) []client.Client {
+	return slices.DeleteFunc(clients, func(c client.Client) bool {
+		return !slices.ContainsFunc(r.Network, func(row report.NetworkRow) bool { return row.Client == c.Name })
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +45,7 @@ func needUsage(t *testing.T) {
 // TestAll does all that bench does, with little files.
 func TestAll(t *testing.T) {
 	needUsage(t)
+	t.Parallel()
 	dir := t.TempDir()
 	docs, files, checkpoints := filepath.Join(dir, "docs"), filepath.Join(dir, "files"), filepath.Join(dir, "checkpoints")
 	for _, d := range []string{docs, files, checkpoints} {
@@ -55,7 +57,7 @@ func TestAll(t *testing.T) {
 	var out, progress bytes.Buffer
 	// S3 clients take no parts below 5 MiB, and one of them no parts at all below 16 MiB. The seed is fixed, for it only orders.
 	err := command(t.Context(), []string{
-		"-all", "-rounds=1", "-size=20971521", "-part-size=5242880", "-parts=20,60", "-kill-parts=600", "-kills=1", "-seed=1",
+		"-all", "-cases=distance", "-shrink=1000", "-network-rounds=1", "-peer-rounds=1", "-rounds=1", "-size=20971521", "-part-size=5242880", "-parts=20,60", "-kill-parts=600", "-kills=1", "-seed=1",
 		"-dir=" + files, "-checkpoints=" + checkpoints, "-o=" + docs, "-json=" + saved,
 	}, &out, &progress)
 	if err != nil {
@@ -99,6 +101,13 @@ func TestAll(t *testing.T) {
 		}
 		if k.Client == "tidemark" && k.Resent > 0 {
 			t.Errorf("%d acknowledged parts were sent again", k.Resent)
+		}
+	}
+	for _, c := range client.Defaults() {
+		if !slices.ContainsFunc(r.Network, func(row report.NetworkRow) bool {
+			return row.Client == c.Name && len(row.Runs) == 1 && row.Runs[0].Error == ""
+		}) {
+			t.Errorf("at its defaults, %s did not upload: %+v", c.Name, r.Network)
 		}
 	}
 	if len(r.Kills) != 3 {

@@ -16,7 +16,7 @@ type output struct {
 }
 
 func (o output) write(r *report.Report, stdout io.Writer) error {
-	for _, t := range r.Tables() {
+	for _, t := range append(r.Tables(), r.NetworkTables()...) {
 		if err := t.WriteText(stdout); err != nil {
 			return err
 		}
@@ -33,10 +33,19 @@ func (o output) write(r *report.Report, stdout io.Writer) error {
 	if o.docs == "" {
 		return nil
 	}
-	for _, c := range r.Charts() {
+	for _, c := range append(r.Charts(), r.NetworkCharts()...) {
 		if err := os.WriteFile(filepath.Join(o.docs, c.Name), c.SVG, 0o644); err != nil {
 			return err
 		}
+	}
+	// A page of which nothing was measured stays as it is.
+	if r.HasNetwork() {
+		if err := os.WriteFile(filepath.Join(o.docs, "network.md"), r.NetworkPage(), 0o644); err != nil {
+			return err
+		}
+	}
+	if !r.HasPerformance() {
+		return nil
 	}
 	return os.WriteFile(filepath.Join(o.docs, "performance.md"), r.Page(), 0o644)
 }

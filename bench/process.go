@@ -53,12 +53,23 @@ func (l *launcher) run(ctx context.Context, role string, order any) (uploaded, e
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return uploaded{}, fmt.Errorf("%s process: %w: %s", role, err, bytes.TrimSpace(stderr.Bytes()))
+		return uploaded{}, &processError{role, string(bytes.TrimSpace(stderr.Bytes())), err}
 	}
 	var result uploaded
 	err = json.Unmarshal(lastLine(out), &result)
 	return result, err
 }
+
+// processError is of a process that failed.
+type processError struct {
+	role, stderr string
+	err          error
+}
+
+func (e *processError) Error() string {
+	return fmt.Sprintf("%s process: %v: %s", e.role, e.err, e.stderr)
+}
+func (e *processError) Unwrap() error { return e.err }
 
 // lastLine is the result: a library may print before it.
 func lastLine(out []byte) []byte {

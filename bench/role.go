@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidemark-go/tidemark/bench/internal/client"
 	"github.com/tidemark-go/tidemark/bench/internal/discard"
+	"github.com/tidemark-go/tidemark/internal/link"
 )
 
 // The program starts itself again as a server, and as a client for each upload, so that what is measured of a process is of that
@@ -23,6 +24,10 @@ const (
 type serveOrder struct {
 	CRC       bool
 	Cert, Key string // PEM files; empty for plain HTTP
+
+	Link    link.Link
+	Changes []discard.Change
+	Faults  discard.Faults
 }
 
 type serving struct{ Endpoint, Control string }
@@ -65,7 +70,7 @@ func serve(order string, stdin io.Reader, stdout io.Writer) error {
 	if err := json.Unmarshal([]byte(order), &o); err != nil {
 		return err
 	}
-	opts := discard.Options{CRC: o.CRC}
+	opts := discard.Options{CRC: o.CRC, Link: o.Link, Changes: o.Changes, Faults: o.Faults}
 	if o.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(o.Cert, o.Key)
 		if err != nil {

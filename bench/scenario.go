@@ -33,7 +33,7 @@ type content struct {
 
 func (s scenario) parts() int { return int((s.size + s.partSize - 1) / s.partSize) }
 
-var scenarioNames = []string{report.Plain, report.TLS, report.Parts, report.Memory, report.Killed}
+var scenarioNames = []string{report.Plain, report.TLS, report.Parts, report.Memory, report.Killed, report.Network}
 
 // slow is the client that takes minutes for 10,000 parts, and so gets fewer rounds there.
 const slow = "v1-checkpoint"

@@ -41,7 +41,7 @@ func Listen(address string, h *Handler) (*Server, error) {
 	}}
 	go func() {
 		defer close(s.done)
-		if err := s.server.Serve(&shapedListener{Listener: l, network: &h.network}); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(h.network.Listen(l)); !errors.Is(err, http.ErrServerClosed) {
 			s.failed = err
 		}
 	}()

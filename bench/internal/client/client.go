@@ -1,5 +1,6 @@
 // Package client uploads a file with one of several libraries, each by its own call for files, so that they can be compared. All get
-// the same part size and concurrency; all else is as the library has it by default, unless the client's name says otherwise.
+// the same part size and concurrency, or none, and then their own defaults; all else is as the library has it by default, unless the
+// client's name says otherwise.
 package client
 
 import (
@@ -22,8 +23,8 @@ type Job struct {
 	Endpoint      string // http://127.0.0.1:port or https://…
 	Key           string
 	File          string
-	PartSize      int64  // bytes
-	Workers       int    // parts at once
+	PartSize      int64  // bytes; with Workers 0: the client's own default
+	Workers       int    // parts at once; 0: the client's own default
 	CheckpointDir string // exists, and is empty unless the upload is to be resumed
 }
 
@@ -87,7 +88,7 @@ func All() []Client {
 
 // Find returns the client of that name.
 func Find(name string) (Client, error) {
-	all := All()
+	all := append(All(), yardsticks()...)
 	i := slices.IndexFunc(all, func(c Client) bool { return c.Name == name })
 	if i < 0 {
 		var names []string

@@ -78,7 +78,7 @@ func TestListPartsOfNothing(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	for _, c := range All() {
+	for _, c := range append(All(), Defaults()...) {
 		if found, err := Find(c.Name); err != nil || found.Name != c.Name {
 			t.Errorf("%s: %v, %v", c.Name, found.Name, err)
 		}

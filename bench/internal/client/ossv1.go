@@ -18,7 +18,12 @@ func (v v1) prepare(job Job) (func(context.Context) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []oss.Option{oss.Routines(job.Workers)}
+	var options []oss.Option
+	if job.Workers == 0 {
+		job.PartSize = defaultPart
+	} else {
+		options = append(options, oss.Routines(job.Workers))
+	}
 	if v.checkpoint {
 		options = append(options, oss.CheckpointDir(true, job.CheckpointDir))
 	}

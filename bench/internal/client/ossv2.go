@@ -15,8 +15,9 @@ func (v v2) prepare(job Job) (func(context.Context) error, error) {
 	config := oss.LoadDefaultConfig().WithRegion(Region).WithEndpoint(job.Endpoint).WithUsePathStyle(true).
 		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(accessKey, secretKey))
 	uploader := oss.NewUploader(oss.NewClient(config), func(o *oss.UploaderOptions) {
-		o.PartSize = job.PartSize
-		o.ParallelNum = job.Workers
+		if job.Workers > 0 {
+			o.PartSize, o.ParallelNum = job.PartSize, job.Workers
+		}
 		o.EnableCheckpoint = v.checkpoint
 		// Without the separator at the end, v2 puts its file into the parent directory.
 		o.CheckpointDir = job.CheckpointDir + string(os.PathSeparator)

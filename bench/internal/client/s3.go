@@ -26,6 +26,7 @@ func minioPut(job Job) (func(context.Context) error, error) {
 		return nil, err
 	}
 	return func(ctx context.Context) error {
+		// Zeros are its defaults.
 		_, err := client.FPutObject(ctx, Bucket, job.Key, job.File, minio.PutObjectOptions{PartSize: uint64(job.PartSize), NumThreads: uint(job.Workers)})
 		return err
 	}, nil
@@ -41,8 +42,9 @@ func s3Client(job Job) *s3.Client {
 
 func awsTransfer(job Job) (func(context.Context) error, error) {
 	client := transfermanager.New(s3Client(job), func(o *transfermanager.Options) {
-		o.PartSizeBytes = job.PartSize
-		o.Concurrency = job.Workers
+		if job.Workers > 0 {
+			o.PartSizeBytes, o.Concurrency = job.PartSize, job.Workers
+		}
 	})
 	return withFile(job, func(ctx context.Context, f *os.File) error {
 		_, err := client.UploadObject(ctx, &transfermanager.UploadObjectInput{Bucket: aws.String(Bucket), Key: aws.String(job.Key), Body: f})

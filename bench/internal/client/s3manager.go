@@ -13,8 +13,9 @@ import (
 
 func awsManager(job Job) (func(context.Context) error, error) {
 	uploader := manager.NewUploader(s3Client(job), func(u *manager.Uploader) {
-		u.PartSize = job.PartSize
-		u.Concurrency = job.Workers
+		if job.Workers > 0 {
+			u.PartSize, u.Concurrency = job.PartSize, job.Workers
+		}
 	})
 	return withFile(job, func(ctx context.Context, f *os.File) error {
 		_, err := uploader.Upload(ctx, &s3.PutObjectInput{Bucket: aws.String(Bucket), Key: aws.String(job.Key), Body: f})

@@ -17,16 +17,18 @@ type State struct {
 	Active   int64    `json:"active"`   // requests under way
 	Puts     []Put    `json:"puts"`
 	Objects  []Object `json:"objects"`
+	Traffic  Traffic  `json:"traffic"` // Reset forgets nothing of it
 }
 
 func (s *Server) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) {
+		traffic := s.traffic.get()
 		s.uploads.mu.Lock()
 		defer s.uploads.mu.Unlock()
 		// What cannot be written is missed by the one who asked.
 		_ = json.NewEncoder(w).Encode(State{Received: s.received.Load(), Active: s.active.Load(), Puts: s.uploads.puts,
-			Objects: slices.Collect(maps.Values(s.uploads.objects))})
+			Objects: slices.Collect(maps.Values(s.uploads.objects)), Traffic: traffic})
 	})
 	mux.HandleFunc("POST /reset", func(http.ResponseWriter, *http.Request) { s.uploads.reset() })
 	mux.HandleFunc("GET /await", func(w http.ResponseWriter, r *http.Request) {

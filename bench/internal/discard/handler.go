@@ -10,12 +10,14 @@ import (
 	"sync"
 
 	"github.com/tidemark-go/tidemark/internal/crc64"
+	"github.com/tidemark-go/tidemark/internal/link"
 )
 
 // handler speaks to the clients. What OSS and S3 name differently is sent under both names.
 type handler struct {
 	server *Server
 	crc    bool
+	faults Faults
 }
 
 // copySize of the buffers that bodies are read into. It is the server's cost, not the client's, and so is as large as is useful.
@@ -65,8 +67,26 @@ func (h *handler) uploadPart(w http.ResponseWriter, r *http.Request, id, number 
 		refuse(w, http.StatusNotFound, "NoSuchUpload")
 		return
 	}
-	p, ok := h.read(w, r)
+	request, active := h.server.traffic.arrive()
+	defer h.server.traffic.leave()
+	if h.faults.Most > 0 && active > h.faults.Most {
+		h.server.traffic.ate(0)
+		w.Header()["X-Oss-Qos-Delay-Time"] = []string{"200"}
+		refuse(w, http.StatusServiceUnavailable, "QpsLimitExceeded")
+		return
+	}
+	fault := h.faults.of(request)
+	body := &partBody{Reader: r.Body, traffic: &h.server.traffic, key: keyOf(r), wire: r.ContentLength, content: contentOf(r)}
+	if fault == reset {
+		body.Reader = io.LimitReader(r.Body, r.ContentLength/2)
+	}
+	p, ok := h.read(w, r, body)
 	if !ok {
+		return
+	}
+	if fault != none {
+		h.server.traffic.ate(body.read)
+		fail(w, fault)
 		return
 	}
 	etag, ok := h.server.uploads.store(place, p)
@@ -82,7 +102,7 @@ func (h *handler) uploadPart(w http.ResponseWriter, r *http.Request, id, number 
 }
 
 func (h *handler) putObject(w http.ResponseWriter, r *http.Request) {
-	if p, ok := h.read(w, r); ok {
+	if p, ok := h.read(w, r, r.Body); ok {
 		h.answerPart(w, p, h.server.uploads.put(keyOf(r), p, h.crc).ETag)
 	}
 }
@@ -97,17 +117,56 @@ func (h *handler) answerPart(w http.ResponseWriter, p part, etag string) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// read reads a body to its end and forgets it. A body that does not come whole is not answered as if it had.
-func (h *handler) read(w http.ResponseWriter, r *http.Request) (part, bool) {
+// fail answers a part request to which a fault happened.
+func fail(w http.ResponseWriter, f fault) {
+	if f == unavailable {
+		refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable")
+		return
+	}
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		link.Reset(conn) // the client may have done so itself
+	}
+}
+
+// contentOf returns how many bytes of content a body has. S3 clients may wrap the content in chunks with signatures or a trailing checksum,
+// and say how long it is without them.
+func contentOf(r *http.Request) int64 {
+	if decoded, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64); err == nil {
+		return decoded
+	}
+	return r.ContentLength
+}
+
+// partBody counts what is read of a part's body, by its share of content.
+type partBody struct {
+	io.Reader
+	traffic       *counter
+	key           string
+	wire, content int64 // bytes of it all
+	read          int64 // of content
+}
+
+func (b *partBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	content := int64(n)
+	if b.wire > 0 && b.wire != b.content {
+		content = int64(float64(n) * float64(b.content) / float64(b.wire))
+	}
+	b.read += content
+	b.traffic.read(b.key, content)
+	return n, err
+}
+
+// read reads a request's body to its end and forgets it. A body that does not come whole is not answered as if it had.
+func (h *handler) read(w http.ResponseWriter, r *http.Request, body io.Reader) (part, bool) {
 	buffer := buffers.Get().(*[copySize]byte)
 	defer buffers.Put(buffer)
-	// S3 clients may wrap the content in chunks with signatures or a trailing checksum. They say how long it is without them, and that
-	// is taken as it is: a CRC of what came would be of the wrapping too.
-	decoded, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
-	wrapped := err == nil
+	// What S3 clients wrapped is taken as they say it is: a CRC of what came would be of the wrapping too.
+	content := contentOf(r)
+	wrapped := content != r.ContentLength
 	var p part
 	for {
-		n, err := r.Body.Read(buffer[:])
+		n, err := body.Read(buffer[:])
 		p.size += int64(n)
 		if h.crc && !wrapped {
 			p.crc = crc64.Update(p.crc, buffer[:n])
@@ -121,7 +180,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (part, bool) {
 		}
 	}
 	if wrapped {
-		p.size = decoded
+		p.size = content
 	}
 	return p, true
 }

@@ -29,6 +29,8 @@ type Object struct {
 	Size  int64  `json:"size"`          // bytes
 	CRC64 uint64 `json:"crc,omitempty"` // 0 unless the server computes it, and for content that was sent in signed chunks
 	ETag  string `json:"etag"`
+
+	Completed int64 `json:"completed"` // nanoseconds since 1970
 }
 
 // part is what is kept of a part: the last one of its number.
@@ -152,7 +154,7 @@ func (u *uploads) complete(id string, named int, crc bool) (Object, bool) {
 	if up == nil {
 		return Object{}, false
 	}
-	o := Object{Key: up.key}
+	o := Object{Key: up.key, Completed: time.Now().UnixNano()}
 	sum := md5.New() // over the ETags as text, as OSS does it: cheap
 	for i, p := range up.parts {
 		if p.size < 0 {
@@ -176,7 +178,7 @@ func (u *uploads) complete(id string, named int, crc bool) (Object, bool) {
 
 // put makes an object that came in one request.
 func (u *uploads) put(key string, p part, crc bool) Object {
-	o := Object{Key: key, Parts: 1, Size: p.size, ETag: p.etag(1)}
+	o := Object{Key: key, Parts: 1, Size: p.size, ETag: p.etag(1), Completed: time.Now().UnixNano()}
 	if crc {
 		o.CRC64 = p.crc
 	}

@@ -27,10 +27,7 @@ What an upload costs with this library, and with those that people use today. Th
 here was written down by hand.
 
 `)
-	m := r.Machine
-	fmt.Fprintf(&b, "Measured on %s: %s, %d cores, %s, %s, %s; revision %s of this repository. Load at the start: %s. Files on %s, checkpoints on %s. "+
-		"The order of the clients comes from the seed %d.\n\n", m.Date, m.CPU, m.Cores, m.Memory, m.Kernel, m.Go, m.Revision, m.Load, m.Files, m.Checkpoints, r.Seed)
-	fmt.Fprintf(&b, "```sh\ncd bench\n%s\n```\n\n", r.Command)
+	r.measuredOn(&b)
 
 	charts := map[string]Chart{}
 	for _, c := range r.Charts() {
@@ -57,15 +54,33 @@ here was written down by hand.
 		}
 		b.WriteString(t.markdown() + "\n")
 	}
+	b.WriteString(onNetworks)
 	b.WriteString(method)
 	b.WriteString("## The clients\n\n")
 	fmt.Fprintf(&b, "All send %d parts at once, of the same size; retries, timeouts, the HTTP client and all else are each library's own defaults.\n\n", r.Workers)
-	clients := Table{Header: []string{"", "versions", "checksum", "settings"}}
-	for _, c := range r.Clients {
-		clients.Rows = append(clients.Rows, []string{c.Title, strings.Join(c.Versions, ", "), c.Checksum, c.Settings})
-	}
-	b.WriteString(clients.markdown())
+	b.WriteString(clientTable(r.Clients).markdown())
 	return []byte(b.String())
+}
+
+// onNetworks is a part that another run makes: its chart and its page are beside this one.
+const onNetworks = "## Networks\n\n![" + tracesAlt + "](" + chartTraces + ")\n\n" + tracesNote + "\nMade by `go run . -scenario network -o ../docs`. What other " +
+	"clients do on networks that delay, bound, cut, refuse and keep silent is in [network.md](network.md).\n\n"
+
+// measuredOn says where, when and by what command.
+func (r *Report) measuredOn(b *strings.Builder) {
+	m := r.Machine
+	fmt.Fprintf(b, "Measured on %s: %s, %d cores, %s, %s, %s; revision %s of this repository. Load at the start: %s. Files on %s, checkpoints on %s. "+
+		"The order of the clients comes from the seed %d.\n\n", m.Date, m.CPU, m.Cores, m.Memory, m.Kernel, m.Go, m.Revision, m.Load, m.Files, m.Checkpoints, r.Seed)
+	fmt.Fprintf(b, "```sh\ncd bench\n%s\n```\n\n", r.Command)
+}
+
+// clientTable says what was compared.
+func clientTable(clients []Client) Table {
+	t := Table{Header: []string{"", "versions", "checksum", "settings"}}
+	for _, c := range clients {
+		t.Rows = append(t.Rows, []string{c.Title, strings.Join(c.Versions, ", "), c.Checksum, c.Settings})
+	}
+	return t
 }
 
 const method = `## How it is measured

@@ -66,6 +66,10 @@ type Report struct {
 	Clients []Client
 	Rows    []Row
 	Kills   []Kill
+
+	NetworkClients []Client     `json:",omitempty"` // at their own defaults
+	Network        []NetworkRow `json:",omitempty"`
+	Traces         []Trace      `json:",omitempty"`
 }
 
 // The names of scenarios, which are also the words of the command line. Those of many parts are followed by their number.

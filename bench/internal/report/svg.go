@@ -24,6 +24,7 @@ const chartStyle = `
   .s0 { fill: #0969da; stroke: #0969da } .s1 { fill: #bc4c00; stroke: #bc4c00 } .s2 { fill: #1a7f37; stroke: #1a7f37 }
   .s3 { fill: #8250df; stroke: #8250df } .s4 { fill: #9a6700; stroke: #9a6700 } .s5 { fill: #6e7781; stroke: #6e7781 }
   .bar { stroke: none } .other { opacity: .55 } .line { fill: none; stroke-width: 2 } .name { stroke: none }
+  .thin { stroke-width: 1.2 } .dashed { stroke-width: 1; stroke-dasharray: 4 3 }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 } .quiet { fill: #9198a1 } .paper { fill: #0d1117 } .grid { stroke: #3d444d } .range { stroke: #e6edf3 }
     .s0 { fill: #4493f8; stroke: #4493f8 } .s1 { fill: #f0883e; stroke: #f0883e } .s2 { fill: #3fb950; stroke: #3fb950 }

@@ -9,7 +9,7 @@ import (
 
 // Tables returns a table for each thing that was measured.
 func (r *Report) Tables() []Table {
-	tables := []Table{r.targetTable(), r.largeTable(Plain), r.largeTable(TLS)}
+	tables := []Table{targetTable("What this library promises itself", r.targets()), r.largeTable(Plain), r.largeTable(TLS)}
 	tables = append(tables, r.partsTables()...)
 	tables = append(tables, r.growthTable(), r.killTable(), r.memoryTable())
 	return slices.DeleteFunc(tables, func(t Table) bool { return len(t.Rows) == 0 })

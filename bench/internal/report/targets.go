@@ -52,9 +52,9 @@ func (r *Report) targets() []target {
 	return list
 }
 
-func (r *Report) targetTable() Table {
-	t := Table{Title: "What this library promises itself", Header: []string{"", "measured", "bound", ""}}
-	for _, g := range r.targets() {
+func targetTable(title string, targets []target) Table {
+	t := Table{Title: title, Header: []string{"", "measured", "bound", ""}}
+	for _, g := range targets {
 		bound, verdict := "at most", "met"
 		if g.atLeast {
 			bound = "at least"
@@ -62,7 +62,7 @@ func (r *Report) targetTable() Table {
 		if !g.met() {
 			verdict = "missed"
 		}
-		t.Rows = append(t.Rows, []string{g.what, fmt.Sprintf("%.2f", g.value), fmt.Sprintf("%s %g", bound, g.bound), verdict})
+		t.Rows = append(t.Rows, []string{g.what, fmt.Sprintf("%.2f", g.value), fmt.Sprintf("%s %.4g", bound, g.bound), verdict})
 	}
 	return t
 }
