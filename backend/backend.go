@@ -90,6 +90,10 @@ type MultipartBackend interface {
 	//
 	// If the answer is lost, the part may be there or may still arrive. The engine sends it again, which replaces it.
 	// Return ErrNoSuchUpload if the upload is gone.
+	//
+	// The engine cancels a call that moves nothing for long, and calls a second time beside one that lags behind. Two calls for one
+	// part then carry the same place of the source, and the part is what either of them sent, whole. Read body as the network takes
+	// it, not ahead: what is read of it is how the engine sees that something moves, and how fast.
 	UploadPart(ctx context.Context, u Upload, number int, body io.ReadSeeker, size int64) (Part, error)
 
 	// ListParts returns parts that u has, with numbers greater than after, in ascending order, and whether there are more.

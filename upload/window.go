@@ -25,7 +25,7 @@ type member struct {
 	window *window
 	last   func() // called when its last part has a place; may be nil
 	held   int    // places
-	turn   int    // places that it had so far; whoever comes later does not catch up
+	turn   int    // places that it had so far; who comes later does not catch up on what is done
 }
 
 // ticket is a place that is waited for.
@@ -40,8 +40,8 @@ func (m *member) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, other := range w.hungry {
-		if i == 0 || other.turn < m.turn {
-			m.turn = other.turn
+		if done := other.turn - other.held; i == 0 || done < m.turn {
+			m.turn = done
 		}
 	}
 	w.hungry = append(w.hungry, m)
