@@ -52,7 +52,7 @@ func (s settings) networkCases() [][]networkCase {
 	}
 	// ideal is what 32 connections take that are there from the first moment: a connection, and the answers of a part and of the end.
 	ideal := func(n int64) time.Duration { return 3*distant.RTT + carries(n, 32*distant.ConnRate) }
-	near, far, shared, half := size(256*mib), size(2048*mib), size(128*mib), size(64*mib)
+	near, far, shared, half := size(256*mib), size(2048*mib), size(256*mib), size(128*mib)
 	large := content{size: size(1024 * mib)}
 	silent := distant
 	silent.Silent = 0.1
@@ -60,7 +60,7 @@ func (s settings) networkCases() [][]networkCase {
 	groups := [][]networkCase{
 		{{name: report.Distance, content: content{size: near}, server: over(distant), clients: all, ideal: ideal(near), peerRounds: s.peerRounds}},
 		{{name: report.Far, content: content{size: far, sparse: true}, server: over(distant), clients: both, ideal: ideal(far)}},
-		{{name: report.Capped, content: content{size: shared}, server: over(capped), clients: all, ideal: carries(shared, capped.TotalRate), peerRounds: s.peerRounds}},
+		{{name: report.Capped, content: content{size: shared}, server: over(capped), clients: all, ideal: carries(shared, capped.TotalRate), peerRounds: min(1, s.peerRounds)}},
 		{
 			{name: report.Two, content: content{size: half}, server: over(capped), clients: []string{client.Two}, ideal: carries(2*half, capped.TotalRate)},
 			{name: report.Beside, content: content{size: half}, server: over(capped), clients: []string{report.Ours}, ideal: carries(2*half, capped.TotalRate), beside: true},
@@ -120,8 +120,8 @@ func (s settings) traceCases() []traceCase {
 	cases := []traceCase{
 		{title: "50 ms, 20 MB/s a connection", networkCase: networkCase{content: content{size: 4096 * mib}, server: serveOrder{Link: distant}}},
 		{title: "The same, 20 MB/s in all", networkCase: networkCase{content: content{size: 160 * mib}, server: serveOrder{Link: capped}}, capacity: steady(capped.TotalRate)},
-		{title: "A home line: 30 ms, 2 MB/s", networkCase: networkCase{content: content{size: 24 * mib},
-			server: serveOrder{Link: link.Link{RTT: 30 * time.Millisecond, TotalRate: 2 * mb}}}, capacity: steady(2 * mb)},
+		{title: "A home line: 30 ms, 5 MB/s", networkCase: networkCase{content: content{size: 64 * mib},
+			server: serveOrder{Link: link.Link{RTT: 30 * time.Millisecond, TotalRate: 5 * mb}}}, capacity: steady(5 * mb)},
 		{title: "No link: the same machine", networkCase: networkCase{content: content{size: 2048 * mib}}},
 		{title: "80 ms, 160 MB/s, from 4 to 8 s 40", networkCase: networkCase{content: content{size: 1280 * mib}, server: serveOrder{
 			Link: long, Changes: []discard.Change{{After: 4 * time.Second, Link: narrow}, {After: 8 * time.Second, Link: long}},

@@ -12,10 +12,10 @@ var networkNotes = map[string]string{
 	"Distance": "A round trip of 50 ms and 20 MB/s for each connection, 256 MiB. What the link needs: 32 connections from the first moment, that is the " +
 		"bytes at 640 MB/s and three round trips. The yardstick is net/http with 32 connections in parts of 8 MiB, which knows the link beforehand.",
 	"Distance, a larger file": "The same link, 2 GiB (all holes). The yardstick pays a round trip for the answer to each part, and what two cores take for client, server and link.",
-	"A link that is capped":   "The same link with 20 MB/s for all connections together, shared fairly, 128 MiB. What the link needs is the bytes at 20 MB/s.",
-	"Two uploads of one Uploader": "The capped link; two files of 64 MiB at once. What the link needs is the bytes of both at 20 MB/s. Each: the time until the one and the other " +
+	"A link that is capped":   "The same link with 20 MB/s for all connections together, shared fairly, 256 MiB. What the link needs is the bytes at 20 MB/s.",
+	"Two uploads of one Uploader": "The capped link; two files of 128 MiB at once. What the link needs is the bytes of both at 20 MB/s. Each: the time until the one and the other " +
 		"was complete, in the first run.",
-	"Somebody else on the link": "The capped link; 64 MiB, and at the same moment another process that uploads as much over one connection. The share is what that one " +
+	"Somebody else on the link": "The capped link; 128 MiB, and at the same moment another process that uploads as much over one connection. The share is what that one " +
 		"got of all bytes while both ran; parts at once are those of both.",
 	"Faults": "No delay, 1 GiB. Of the part requests 5% are reset when half of their body was read, and 5% are read whole and answered 503. The seeds are 1, 2, 3 and so " +
 		"on; the n-th part request of a seed meets the same whoever sends it. Bytes are those that the server read: what a client had sent beyond " +
