@@ -56,3 +56,18 @@ func TestDividedRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestSmaller(t *testing.T) {
+	for _, c := range []struct{ size, passed, least, want int64 }{
+		{8 << 20, 3 << 20, 100 << 10, 512 << 10},
+		{8 << 20, 8 << 20, 100 << 10, 2 << 20},
+		{8 << 20, 300 << 10, 100 << 10, 128 << 10}, // two pass
+		{8 << 20, 200 << 10, 100 << 10, 0},         // 128 KiB twice do not
+		{8 << 20, 3 << 20, 5 << 20, 0},
+		{100 << 10, 300 << 10, 0, 0}, // small enough
+	} {
+		if got := evenly(c.size).smaller(3, c.passed, backend.Info{MinPartSize: c.least}); got != c.want {
+			t.Errorf("parts of %d cut after %d, at least %d: %d, want %d", c.size, c.passed, c.least, got, c.want)
+		}
+	}
+}

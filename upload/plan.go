@@ -114,14 +114,15 @@ func (l layout) plan(size int64) []slot {
 	return slots
 }
 
-// smaller returns the size for parts on a line that was cut after so many bytes: the part size halved until two such parts pass, or zero
-// if the store takes none so small.
+// smaller returns the size for parts on a line that was cut after so many bytes: the part size halved until four such parts pass, so that
+// little of what passes is lost with the next one, or two where the store takes none so small; zero if there is none.
 func (l layout) smaller(number int, passed int64, info backend.Info) int64 {
 	size := l.at(number).size
-	for half := passed / 2; size > half; {
-		if size /= 2; size < smallest(info) {
-			return 0
-		}
+	for size > passed/4 && size/2 >= smallest(info) {
+		size /= 2
+	}
+	if size > passed/2 || size == l.at(number).size {
+		return 0
 	}
 	return size
 }
