@@ -109,6 +109,7 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 		}
 		err = f()
 		why, after := away(err)
+		again := mended(err) && !wasMended
 		switch {
 		case err == nil:
 			r.reached.Store(time.Now().UnixNano())
@@ -121,10 +122,9 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			return ended(ctx)
 		case why == "" && !local(err):
 			r.gate.open(ctx, probe) // it answered
-		case probe && local(err):
+		case probe && final(err) && !again: // local, or it asked to wait as well
 			r.gate.leave()
 		}
-		again := mended(err) && !wasMended
 		if final(err) && !again {
 			return err
 		}
@@ -148,12 +148,13 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			}
 			return err
 		}
+		wasMended = wasMended || again
 		switch {
-		case again:
-			wasMended, wait = true, 0
-		case why != "":
+		case why != "": // also if something was mended: whoever probes must say how it went
 			r.gate.shut(ctx, why, probe, err, func(tries int) time.Duration { return r.opts.Retry.delay(tries, err) })
 			wait = 0 // at the gate
+		case again:
+			wait = 0
 		}
 		r.log.InfoContext(ctx, "trying again", "what", what, "after", wait, "error", err)
 		if err := pause(ctx, wait); err != nil {

@@ -1,0 +1,62 @@
+package upload_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidemark-go/tidemark/backend"
+	"github.com/tidemark-go/tidemark/checkpoint"
+	"github.com/tidemark-go/tidemark/upload"
+)
+
+// both is an error that says two things: what it wraps, and how long to wait.
+type both struct {
+	error
+	after  time.Duration
+	mended bool
+}
+
+func (b both) Unwrap() error             { return b.error }
+func (b both) RetryAfter() time.Duration { return b.after }
+func (b both) Mended() bool              { return b.mended }
+
+// A probe whose error is final or mended, and asks to wait as well, lets others go on.
+func TestFoundProbeThatSaysTwoThings(t *testing.T) {
+	for name, second := range map[string]error{
+		"denied, and asked to wait":  both{backend.ErrDenied, time.Second, false},
+		"mended, and asked to wait":  both{errCut, time.Second, true},
+		"mended, and cannot be had":  both{backend.ErrUnreachable, 0, true},
+		"denied, and cannot be had":  errors.Join(backend.ErrDenied, backend.ErrUnreachable),
+		"denied, mended, and waited": both{backend.ErrDenied, time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				n := 0
+				b := &tap{inner: newStore(), before: func(c call) error {
+					if c.op != "Create" {
+						return nil
+					}
+					switch n++; n {
+					case 1:
+						return both{errCut, time.Second, false} // the gate closes
+					case 2:
+						return second // of the probe
+					}
+					return nil
+				}}
+				u := upload.New(b, checkpoint.NewMemory(), &upload.Options{Threshold: -1})
+				for range 2 { // the first may fail, the second must not hang
+					_, err := u.Upload(ctx, key, newSource(bytesOf(1, 10)), inParts())
+					if err != nil && (n > 2 || !errors.Is(err, backend.ErrDenied)) {
+						t.Fatalf("%v after %d Creates", err, n)
+					}
+				}
+			})
+		})
+	}
+}
