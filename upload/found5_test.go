@@ -3,6 +3,7 @@ package upload_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,4 +60,49 @@ func TestFoundProbeThatSaysTwoThings(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The network fails for a moment after the source has been read for longer than an outage may last. That is no outage of hours.
+func TestFoundOutageAfterLongReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		objects, logs, src := newStore(), checkpoint.NewMemory(), newSource(bytesOf(1, 10*partSize))
+		mustFail(t, &tap{inner: objects, before: stopAt("UploadPart", 10)}, logs, src, inParts(), errCut)
+		src.rewrite(bytesOf(1, 10*partSize))
+		src.onRead = func(off int64) {
+			if off == 0 {
+				<-time.After(3 * time.Hour)
+			}
+		}
+		n := 0
+		b := &tap{inner: objects, before: func(c call) error {
+			if c.op == "UploadPart" {
+				if n++; n == 1 {
+					return backend.ErrUnreachable
+				}
+			}
+			return nil
+		}}
+		if _, err := upload.New(b, logs, &upload.Options{Threshold: -1}).Upload(t.Context(), key, src, inParts()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A store that asks to wait for ever is given up at once.
+func TestFoundEndlessRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &tap{inner: newStore(), before: func(c call) error {
+			if c.op == "UploadPart" {
+				<-time.After(time.Second)
+				return both{errCut, math.MaxInt64, false}
+			}
+			return nil
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err := upload.New(b, checkpoint.NewMemory(), &upload.Options{Threshold: -1}).Upload(ctx, key, newSource(bytesOf(1, 10)), inParts())
+		if !errors.Is(err, errCut) {
+			t.Error(err)
+		}
+	})
 }
