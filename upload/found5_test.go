@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/tidemark-go/tidemark/backend"
 	"github.com/tidemark-go/tidemark/checkpoint"
 	"github.com/tidemark-go/tidemark/upload"
@@ -105,4 +107,36 @@ func TestFoundEndlessRetryAfter(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A Limiter that lets nothing pass for a while, by its limit or by its burst, holds an upload up for that while.
+func TestFoundLimiterThatWasShut(t *testing.T) {
+	for name, set := range map[string]func(l *rate.Limiter, open bool){
+		"limit": func(l *rate.Limiter, open bool) {
+			if l.SetLimit(0); open {
+				l.SetLimit(1 << 20)
+			}
+		},
+		"burst": func(l *rate.Limiter, open bool) {
+			if l.SetBurst(0); open {
+				l.SetBurst(64 << 10)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				limiter := rate.NewLimiter(1<<20, 64<<10)
+				l := newLink(&link{rtt: 5 * time.Millisecond})
+				time.AfterFunc(time.Second, func() { set(limiter, false) })
+				time.AfterFunc(time.Minute, func() { set(limiter, true) })
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				begun := time.Now()
+				_, err := l.uploader(&upload.Options{Limiter: limiter}).Upload(ctx, key, upload.NewSource(pattern{}, 16<<20, "pattern", "1"), nil)
+				if took := time.Since(begun); err != nil || took < 74*time.Second || took > 77*time.Second {
+					t.Errorf("%v after %v", err, took)
+				}
+			})
+		})
+	}
 }
