@@ -49,7 +49,7 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 		p = p[:n]
 	}
-	n, err := readAt(b.src, p, b.offset+b.pos)
+	n, err := b.read(p)
 	if err != nil {
 		b.err = err
 		return 0, err
@@ -83,6 +83,15 @@ func (b *body) Read(p []byte) (int, error) {
 		b.flight.move(n, again)
 	}
 	return n, nil
+}
+
+// read reads what comes next. A source that does not answer is no fault of the connection.
+func (b *body) read(p []byte) (int, error) {
+	if b.flight != nil {
+		b.flight.hold(true)
+		defer b.flight.hold(false)
+	}
+	return readAt(b.src, p, b.offset+b.pos)
 }
 
 // wait waits until the limit lets bytes pass, and returns how many of n.

@@ -140,3 +140,24 @@ func TestFoundLimiterThatWasShut(t *testing.T) {
 		})
 	}
 }
+
+// A source that does not answer for a while, such as a file server that is started again, is waited for: another connection would wait
+// as well.
+func TestFoundSlowSourceIsNoStall(t *testing.T) {
+	for _, at := range []int64{0, 64 << 10} {
+		synctest.Test(t, func(t *testing.T) {
+			data := bytesOf(1, 256<<10)
+			src := newSource(data)
+			src.onRead = func(off int64) {
+				if off == at {
+					<-time.After(10 * time.Minute)
+				}
+			}
+			l := newLink(&link{rtt: 5 * time.Millisecond, rate: megabyte})
+			res, err := l.uploader(&upload.Options{Threshold: -1}).Upload(t.Context(), key, src, nil)
+			if err != nil || res.Retries > 0 || res.Hedged > 0 {
+				t.Errorf("%v, %+v", err, res)
+			}
+		})
+	}
+}
