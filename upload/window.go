@@ -164,6 +164,3 @@ func (w *window) moved(n int, first bool) {
 		c.moved(n, w.flowing, len(w.hungry) > 0, now)
 	})
 }
-
-// landed is told that a part which gave out bytes is not under way any more.
-func (w *window) landed() { w.tell(func(*control, time.Time) { w.flowing-- }) }
