@@ -43,12 +43,13 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	p = p[:min(int64(len(p)), b.size-b.pos)]
 	if l := b.limiter; l != nil && l.Limit() != rate.Inf {
-		p = p[:min(len(p), piece(l))]
-		if err := b.wait(len(p)); err != nil {
+		n, err := b.wait(len(p))
+		if err != nil {
 			return 0, err
 		}
+		p = p[:n]
 	}
-	n, err := readAt(b.src, p, b.offset+b.pos)
+	n, err := b.read(p)
 	if err != nil {
 		b.err = err
 		return 0, err
@@ -84,21 +85,36 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// wait waits until the limit lets n bytes pass.
-func (b *body) wait(n int) error {
+// read reads what comes next. A source that does not answer is no fault of the connection.
+func (b *body) read(p []byte) (int, error) {
 	if b.flight != nil {
 		b.flight.hold(true)
 		defer b.flight.hold(false)
 	}
-	err := b.limiter.WaitN(b.ctx, n)
-	if err == nil {
-		err = b.pace.wait(b.ctx, b.limiter, n)
+	return readAt(b.src, p, b.offset+b.pos)
+}
+
+// wait waits until the limit lets bytes pass, and returns how many of n.
+func (b *body) wait(n int) (int, error) {
+	if b.flight != nil {
+		b.flight.hold(true)
+		defer b.flight.hold(false)
 	}
-	if err != nil { // ctx is done, or would be before the wait is over
-		<-b.ctx.Done()
-		return ended(b.ctx)
+	for {
+		n := min(n, piece(b.limiter))
+		err := b.limiter.WaitN(b.ctx, n)
+		if err == nil {
+			err = b.pace.wait(b.ctx, b.limiter, n)
+		}
+		if err == nil {
+			return n, nil
+		}
+		// ctx is done, or would be before the wait is over, or the limit was changed meanwhile to one that lets nothing pass, or less at
+		// once. It may be changed again.
+		if err := pause(b.ctx, maxWait); err != nil {
+			return 0, err
+		}
 	}
-	return nil
 }
 
 func (b *body) Seek(offset int64, whence int) (int64, error) {

@@ -163,3 +163,14 @@ func TestPartsAreNotDividedBeyondWhatTheStoreTakes(t *testing.T) {
 }
 
 var _ backend.MultipartBackend = (*link)(nil)
+
+// The short end of a source was stored before the change, and has the size of a new part of its number. It is of another place.
+func TestEndOfTheFormerPlanIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(&link{rtt: 20 * time.Millisecond, rate: 20 * megabyte, cutAfter: 3 << 20})
+		u := l.uploader(&upload.Options{Concurrency: 16})
+		if s := l.over(t, u, key, 65<<20, nil); s.PartSize != 1<<20 {
+			t.Errorf("part size %d", s.PartSize)
+		}
+	})
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"sync/atomic"
 	"time"
 
 	"github.com/tidemark-go/tidemark/backend"
@@ -39,7 +38,7 @@ type run struct {
 	journal *journal
 	meter   *meter
 	window  *window
-	reached atomic.Int64 // when a request succeeded last, in nanoseconds since 1970; 0: none did
+	outage  outage
 	res     *Result
 	absent  bool // the store said that there is no object, before anything was begun
 	unsure  bool // an answer around Create or Put was lost

@@ -43,7 +43,7 @@ type flight struct {
 	quiet   time.Time // since when nothing moved
 	seen    int64     // what all flights together had moved by then
 	whole   time.Time // when the last byte was given out; zero before
-	held    bool      // it waits for the Limiter
+	held    bool      // it waits for the Limiter or the source
 }
 
 // watch looks at the parts under way, and ends those that do not move any more.
@@ -57,6 +57,7 @@ type watch struct {
 	speeds  []time.Duration // that parts took for a MiB, the latest of them
 	answer  time.Duration   // what an answer takes, smoothed
 	last    bool            // no more parts will be begun
+	looked  time.Time       // when it looked last
 }
 
 const remembered = 8 // answers and speeds
@@ -127,7 +128,7 @@ func (f *flight) move(n int, again bool) {
 	w.window.moved(n, first)
 }
 
-// hold is told that the body waits for the Limiter, and that it does no more.
+// hold is told that the body waits for the Limiter or the source, and that it does no more.
 func (f *flight) hold(held bool) {
 	f.watch.mu.Lock()
 	defer f.watch.mu.Unlock()
@@ -153,9 +154,27 @@ func (w *watch) start() (stop func()) {
 	return func() { close(done); looking.Wait() }
 }
 
+// pardon is for a time in which this process did not run, so that nothing could move. It is called with the lock held.
+func (w *watch) pardon(gap time.Duration, now time.Time) {
+	for _, f := range w.flights {
+		for _, t := range []*time.Time{&f.begun, &f.quiet, &f.whole} {
+			if t.IsZero() {
+				continue
+			}
+			if *t = t.Add(gap); t.After(now) {
+				*t = now
+			}
+		}
+	}
+}
+
 func (w *watch) look(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if gap := now.Sub(w.looked); !w.looked.IsZero() && gap > behindAfter {
+		w.pardon(gap, now)
+	}
+	w.looked = now
 	for _, f := range w.flights {
 		if f.held {
 			continue

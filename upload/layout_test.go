@@ -55,6 +55,9 @@ func TestDividedRefuses(t *testing.T) {
 			t.Errorf("divided by %v: %v", s, got)
 		}
 	}
+	if got, ok := evenly(1 << 62).divided(segment{5, 0, 1}); ok { // 4·2⁶² is 0 in 64 bits
+		t.Errorf("a place beyond 64 bits: %v", got)
+	}
 }
 
 func TestSmaller(t *testing.T) {

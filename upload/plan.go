@@ -77,7 +77,9 @@ func (l layout) offset(number int) int64 {
 
 // divided returns l with parts of another size from a part on. It is not ok if that part begins elsewhere, or does not get smaller.
 func (l layout) divided(s segment) (layout, bool) {
-	if s.number < 1 || s.size < 1 || l.offset(s.number) != s.offset || l.at(s.number).size <= s.size {
+	in := l.at(s.number)
+	if s.number < 1 || s.size < 1 || in.size <= s.size || (s.offset-in.offset)%in.size != 0 ||
+		(s.offset-in.offset)/in.size != int64(s.number-in.number) { // no product: that of a log with any numbers overflows
 		return l, false
 	}
 	n := len(l)

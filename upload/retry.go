@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/tidemark-go/tidemark/backend"
@@ -97,6 +98,30 @@ func mended(err error) bool {
 	return errors.As(err, &with) && with.Mended()
 }
 
+// outage is since when the store cannot be had. It begins with a request that fails of that, not with the last one that succeeded: a
+// source may be read for hours without a request.
+type outage struct {
+	mu      sync.Mutex
+	reached bool      // a request succeeded
+	since   time.Time // zero if there is none; by the monotonic clock, which does not jump, nor count while the machine is suspended
+}
+
+func (o *outage) over() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.reached, o.since = true, time.Time{}
+}
+
+// goesOn is told of a request that failed.
+func (o *outage) goesOn() (lasts time.Duration, reached bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.since.IsZero() {
+		o.since = time.Now()
+	}
+	return time.Since(o.since), o.reached
+}
+
 // retry calls f until it succeeds, fails for good, or fails too often. progress, if not nil, returns a count; while it
 // changes, failing is not too often. All requests to the store pass here, but for those of abort.
 func (r *run) retry(ctx context.Context, what string, progress func() int64, f func() error) error {
@@ -108,14 +133,15 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			return err
 		}
 		err = f()
+		again := mended(err) && !wasMended
 		var why string // the store is away
 		var after time.Duration
-		if !final(err) {
+		if !final(err) && !again {
 			why, after = away(err)
 		}
 		switch {
 		case err == nil:
-			r.reached.Store(time.Now().UnixNano())
+			r.outage.over()
 			r.open(ctx, probe)
 			return nil
 		case ctx.Err() != nil:
@@ -131,7 +157,6 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 		case why == "":
 			r.open(ctx, probe) // it answered
 		}
-		again := mended(err) && !wasMended
 		if final(err) && !again {
 			return err
 		}
@@ -146,8 +171,10 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			r.window.tell((*control).throttled)
 		}
 		enough := n >= r.opts.Retry.Attempts
-		if reached := r.reached.Load(); (throttled || why != "") && reached != 0 && r.opts.Retry.Outage > 0 {
-			enough = time.Since(time.Unix(0, reached))+after > r.opts.Retry.Outage
+		if throttled || why != "" {
+			if lasts, reached := r.outage.goesOn(); reached && r.opts.Retry.Outage > 0 {
+				enough = after > r.opts.Retry.Outage-lasts
+			}
 		}
 		if enough {
 			if probe && why != "" {
@@ -155,12 +182,13 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			}
 			return err
 		}
+		wasMended = wasMended || again
 		switch {
-		case again:
-			wasMended, wait = true, 0
-		case why != "":
+		case why != "": // also if something was mended: whoever probes must say how it went
 			r.gate.shut(ctx, why, probe, err, func(tries int) time.Duration { return r.opts.Retry.delay(tries, err) })
 			wait = 0 // at the gate
+		case again:
+			wait = 0
 		}
 		r.log.InfoContext(ctx, "trying again", "what", what, "after", wait, "error", err)
 		if err := pause(ctx, wait); err != nil {
