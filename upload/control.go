@@ -15,7 +15,7 @@ import "time"
 // It has no goroutine and no clock: it is told what happens, and when. What limits the sender otherwise, a slow disk, a busy
 // processor or a Limiter, looks like a link that gives no more.
 type control struct {
-	least, most int // bounds of limit
+	floor, most int // bounds of limit
 
 	limit    int     // parts that may be under way
 	from     int     // the limit that base was measured at, which is gone back to
@@ -30,10 +30,11 @@ type control struct {
 	bytes int64
 	looks float64 // units at which it is looked at next: not at every burst, or the highest of them would decide
 
-	last    time.Time // when anything moved last
-	slowed  time.Time // when the limit was lowered because of errors
-	quick   time.Duration
-	delay   time.Duration // of answers, smoothed
+	last    time.Time     // when anything moved last
+	slowed  time.Time     // when the limit was lowered because of errors
+	quick   time.Duration // the quickest answer of all
+	least   time.Duration // the quickest answer to a part, after its last byte
+	delay   time.Duration // of those, smoothed
 	results uint16        // of the latest parts, a bit each: 1 failed
 }
 
@@ -52,17 +53,17 @@ const (
 	forgetAfter = time.Minute // without traffic what was learnt of the link is old
 )
 
-func newControl(least, most int) *control {
-	c := &control{least: least, most: most}
+func newControl(floor, most int) *control {
+	c := &control{floor: floor, most: most}
 	c.restart(time.Time{})
 	return c
 }
 
 // restart begins as with an unknown link.
 func (c *control) restart(now time.Time) {
-	c.limit = min(max(startConcurrency, c.least), c.most)
+	c.limit = min(max(startConcurrency, c.floor), c.most)
 	c.from, c.base, c.doubling, c.fewer, c.pause = c.limit, 0, c.limit < c.most, false, minPause
-	c.results = 0
+	c.results, c.quick, c.least, c.delay = 0, 0, 0, 0
 	c.round(now)
 }
 
@@ -141,10 +142,10 @@ func (c *control) rest(rate, units float64, now time.Time) {
 	}
 	c.base = rate
 	step := max(1, c.limit/4)
-	floor := max(c.least, min(startConcurrency, c.most))
+	start := min(max(startConcurrency, c.floor), c.most)
 	switch {
-	case c.fewer && c.limit > floor:
-		c.limit = max(c.limit-step, floor)
+	case c.fewer && c.limit > start:
+		c.limit = max(c.limit-step, start)
 	case !c.fewer && c.limit < c.most && !c.queued():
 		c.limit = min(c.limit+step, c.most)
 	default:
@@ -172,20 +173,25 @@ func (c *control) judge(rate float64, now time.Time) {
 	c.round(now)
 }
 
-// queued says that answers take much longer than they can.
-func (c *control) queued() bool { return c.quick > 0 && c.delay > 2*c.quick+20*time.Millisecond }
+// queued says that answers to parts take much longer than they can.
+func (c *control) queued() bool { return c.least > 0 && c.delay > 2*c.least+20*time.Millisecond }
 
 // answered is told how long an answer took, of a part after its last byte or of a request without a body.
 func (c *control) answered(d time.Duration, part bool) {
+	d = max(d, 1)
 	if c.quick == 0 || d < c.quick {
-		c.quick = max(d, 1)
+		c.quick = d
 	}
-	if part {
-		if c.delay == 0 {
-			c.delay = d
-		}
-		c.delay += (d - c.delay) / 8
+	if !part {
+		return
 	}
+	if c.least == 0 || d < c.least {
+		c.least = d
+	}
+	if c.delay == 0 {
+		c.delay = d
+	}
+	c.delay += (d - c.delay) / 8
 }
 
 // stored and failed are told what became of a part.
@@ -218,7 +224,7 @@ func (c *control) stepBack(now time.Time, pause time.Duration) {
 	} else {
 		c.limit -= (c.limit + 3) / 4
 	}
-	c.limit = max(c.limit, c.least)
+	c.limit = max(c.limit, c.floor)
 	c.from, c.base, c.doubling, c.fewer, c.pause, c.slowed, c.results = c.limit, 0, false, false, pause, now, 0
 	c.round(now)
 }

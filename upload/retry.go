@@ -19,8 +19,8 @@ const (
 	DefaultOutage    = 2 * time.Hour
 )
 
-// Retry is how often and when a failed request is sent again. Fields that are zero are the defaults, Attempts and the delays also if they are less. What the store refuses for good
-// (denied, invalid) is not sent again.
+// Retry is how often and when a failed request is sent again. Fields that are zero are the defaults, Attempts and the delays also if they
+// are less. What the store refuses for good (denied, invalid) is not sent again.
 type Retry struct {
 	// Attempts is how often a request is sent before it fails. A part does not give up while others make progress: its
 	// count starts again with every part that is stored meanwhile.
@@ -122,6 +122,12 @@ func (o *outage) goesOn() (lasts time.Duration, reached bool) {
 	return time.Since(o.since), o.reached
 }
 
+// answered says that the store itself refused, rather than that there was no answer, as when a connection of old is reset.
+func answered(err error) bool {
+	var with interface{ RequestID() string }
+	return noEffect(err) || errors.As(err, &with) && with.RequestID() != ""
+}
+
 // retry calls f until it succeeds, fails for good, or fails too often. progress, if not nil, returns a count; while it
 // changes, failing is not too often. All requests to the store pass here, but for those of abort.
 func (r *run) retry(ctx context.Context, what string, progress func() int64, f func() error) error {
@@ -133,6 +139,11 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			return err
 		}
 		err = f()
+		if progress != nil {
+			if now := progress(); now != seen {
+				seen, n, waits, wasMended = now, 1, 1, false
+			}
+		}
 		again := mended(err) && !wasMended
 		var why string // the store is away
 		var after time.Duration
@@ -154,16 +165,11 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 				r.gate.leave()
 			}
 			return err
-		case why == "":
-			r.open(ctx, probe) // it answered
+		case why == "" && (probe || answered(err)):
+			r.open(ctx, probe)
 		}
 		if final(err) && !again {
 			return err
-		}
-		if progress != nil {
-			if now := progress(); now != seen {
-				seen, n, waits, wasMended = now, 1, 1, false
-			}
 		}
 		wait := r.opts.Retry.delay(waits, err)
 		throttled := why == askedToWait || errors.Is(err, backend.ErrThrottled)
@@ -171,10 +177,9 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			r.window.tell((*control).throttled)
 		}
 		enough := n >= r.opts.Retry.Attempts
-		if throttled || why != "" {
-			if lasts, reached := r.outage.goesOn(); reached && r.opts.Retry.Outage > 0 {
-				enough = after > r.opts.Retry.Outage-lasts
-			}
+		if bound := r.opts.Retry.Outage; (throttled || why != "") && bound > 0 {
+			lasts, reached := r.outage.goesOn()
+			enough = after > bound-lasts || enough && !reached
 		}
 		if enough {
 			if probe && why != "" {

@@ -182,14 +182,11 @@ func (p *pass) failed(s slot, t *tries, moved int64, err error) error {
 		t.patient = true
 	}
 	why, _ := away(err)
-	if why != "" || noEffect(err) {
+	if why != "" || answered(err) { // it was not the line
 		t.cuts = 0
 		return err
 	}
 	p.window.tell((*control).failed)
-	if id := (interface{ RequestID() string })(nil); errors.As(err, &id) && id.RequestID() != "" {
-		return err // the store answered, so it was not the line
-	}
 	if p.backend.Info().EqualParts || moved < 2*smallest(p.backend.Info()) {
 		return err
 	}

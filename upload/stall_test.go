@@ -285,3 +285,40 @@ func TestStalledPutIsSentAgain(t *testing.T) {
 		})
 	}
 }
+
+// A long part may meet a renewal more than once: what is stored meanwhile says that the last one helped.
+func TestMendedAgainAfterProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		again, stored := make(chan struct{}), make(chan struct{})
+		tries := 0
+		b := &tap{inner: newStore()}
+		b.before = func(c call) error {
+			switch {
+			case c.op != "UploadPart":
+				return nil
+			case c.number != 1:
+				<-again
+				return nil
+			}
+			switch tries++; tries {
+			case 1:
+				return renewed{backend.ErrDenied}
+			case 2:
+				close(again)
+				<-stored
+				return renewed{backend.ErrDenied}
+			}
+			return nil
+		}
+		logs := &logTap{inner: checkpoint.NewMemory(), after: func(c call, err error) error {
+			if c.op == "Append" && c.number == 3 { // claim, intent and ID come before the parts
+				close(stored)
+			}
+			return err
+		}}
+		opts := &upload.Options{Concurrency: 2, Threshold: -1}
+		if _, err := upload.New(b, logs, opts).Upload(t.Context(), key, newSource(bytesOf(1, 3*partSize)), inParts()); err != nil {
+			t.Error(err)
+		}
+	})
+}
