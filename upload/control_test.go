@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// line is what a controller is tried on: throughput by the number of connections, in steps of 10 ms.
+// line is what a controller is tried on: throughput by the number of connections, in steps of 1 ms.
 type line struct {
 	c    *control
 	now  time.Time
@@ -21,8 +21,8 @@ func newLine(c *control, rate func(n int) float64) *line {
 
 func (l *line) run(d time.Duration) {
 	for end := l.now.Add(d); l.now.Before(end); {
-		l.now = l.now.Add(10 * time.Millisecond)
-		l.c.moved(int(l.rate(l.c.limit)/100), l.c.limit, true, l.now)
+		l.now = l.now.Add(time.Millisecond)
+		l.c.moved(int(l.rate(l.c.limit)/1000), l.c.limit, true, l.now)
 		l.most = max(l.most, l.c.limit)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,4 +174,100 @@ func TestEndOfTheFormerPlanIsReplaced(t *testing.T) {
 			t.Errorf("part size %d", s.PartSize)
 		}
 	})
+}
+
+// cutting is a line that cuts tries of the first part after so many bytes each, and then no more.
+type cutting struct {
+	*link
+	after []int64
+}
+
+func (c *cutting) UploadPart(ctx context.Context, u backend.Upload, n int, body io.ReadSeeker, size int64) (backend.Part, error) {
+	c.mu.Lock()
+	if n != 1 || len(c.after) == 0 {
+		c.mu.Unlock()
+		return c.link.UploadPart(ctx, u, n, body, size)
+	}
+	after := c.after[0]
+	c.after = c.after[1:]
+	c.mu.Unlock()
+	if err := wait(ctx, time.Second); err != nil {
+		return backend.Part{}, err
+	}
+	if _, err := io.CopyN(io.Discard, body, after); err != nil {
+		return backend.Part{}, err
+	}
+	return backend.Part{}, errReset
+}
+
+// A part is divided when it was cut again and again, far enough from its beginning, and no other got through meanwhile.
+func TestWhatDivides(t *testing.T) {
+	const mib = 1 << 20
+	for name, c := range map[string]struct {
+		workers  int
+		after    []int64
+		partSize int64
+	}{
+		"three cuts":                        {1, []int64{3 * mib, 3 * mib, 3 * mib}, mib / 2},
+		"two cuts":                          {1, []int64{3 * mib, 3 * mib}, 8 * mib},
+		"three cuts while others pass":      {2, []int64{3 * mib, 3 * mib, 3 * mib}, 8 * mib},
+		"resets at the beginning":           {1, []int64{1000, 1000, 1000, 1000, 1000}, 8 * mib},
+		"a reset at the beginning, between": {1, []int64{3 * mib, 1000, 3 * mib, 3 * mib}, mib / 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &cutting{newLink(&link{rtt: 10 * time.Millisecond, rate: 50 * megabyte}), c.after}
+				res, err := upload.New(b, checkpoint.NewMemory(), &upload.Options{Concurrency: c.workers}).
+					Upload(t.Context(), key, upload.NewSource(pattern{}, 256*mib, "pattern", "1"), nil)
+				if err != nil || res.PartSize != c.partSize || len(b.after) > 0 {
+					t.Errorf("%v, part size %d, want %d", err, res.PartSize, c.partSize)
+				}
+				if res.CRC64 != patternSum(256*mib) {
+					t.Error("the object is not the source")
+				}
+			})
+		})
+	}
+}
+
+// A store that keeps a part waiting, whatever others do, is given its time after the first cut.
+func TestSlowByNatureIsCutOnce(t *testing.T) {
+	for name, read := range map[string]bool{"body": false, "answer": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &waiting{link: newLink(&link{rtt: 10 * time.Millisecond, rate: 50 * megabyte}), read: read}
+				res, err := upload.New(b, checkpoint.NewMemory(), &upload.Options{Concurrency: 4}).
+					Upload(t.Context(), key, upload.NewSource(pattern{}, 2<<30, "pattern", "1"), nil)
+				if err != nil || b.tries != 2 || res.Retries != 1 || res.Hedged != 0 {
+					t.Errorf("%v, %d tries, %+v", err, b.tries, res)
+				}
+			})
+		})
+	}
+}
+
+// waiting keeps the second part waiting for four seconds, before its body is read or after.
+type waiting struct {
+	*link
+	read  bool
+	tries int
+}
+
+func (w *waiting) UploadPart(ctx context.Context, u backend.Upload, n int, body io.ReadSeeker, size int64) (p backend.Part, err error) {
+	if n != 2 {
+		return w.link.UploadPart(ctx, u, n, body, size)
+	}
+	w.mu.Lock()
+	w.tries++
+	w.mu.Unlock()
+	if w.read {
+		p, err = w.link.UploadPart(ctx, u, n, body, size)
+	}
+	if werr := wait(ctx, 4*time.Second); werr != nil {
+		return p, werr
+	}
+	if !w.read {
+		return w.link.UploadPart(ctx, u, n, body, size)
+	}
+	return p, err
 }

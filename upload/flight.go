@@ -33,7 +33,7 @@ type flight struct {
 	watch  *watch
 	begun  time.Time
 	cancel context.CancelCauseFunc
-	wanted chan struct{} // closed when a second try beside this one would pay
+	wanted chan struct{} // closed when a second try beside this one would pay, and has its place
 
 	// Under the lock of watch.
 	patient bool      // an earlier try was cut for being behind, so this one is given its time
@@ -49,6 +49,7 @@ type flight struct {
 // watch looks at the parts under way, and ends those that do not move any more.
 type watch struct {
 	window *window
+	member *member // for places of second tries; nil if there are none
 
 	mu      sync.Mutex
 	flights []*flight
@@ -181,7 +182,7 @@ func (w *watch) look(now time.Time) {
 		}
 		if what := w.dead(f, now); what != "" {
 			f.cancel(&stalled{what})
-		} else if w.last && !f.hedged && w.lags(f, now) {
+		} else if w.last && !f.hedged && w.lags(f, now) && w.member.tryEnter() {
 			f.hedged = true
 			close(f.wanted)
 		}

@@ -14,8 +14,9 @@ func (p *pass) sendAll(ctx context.Context) error {
 		return nil
 	}
 	p.watch = &watch{window: p.window}
-	defer p.watch.start()()
 	m := &member{window: p.window, last: p.watch.noMore}
+	p.watch.member = m
+	defer p.watch.start()()
 	return p.each(ctx, m, p.send, func(ctx context.Context, s slot) error { return p.sendPart(ctx, m, s) })
 }
 
@@ -70,7 +71,7 @@ func (p *pass) try(ctx context.Context, m *member, s slot, patient bool) (have p
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	landings := make(chan landing)
-	first := p.launch(ctx, s, patient, landings, func() {})
+	first := p.launch(ctx, s, patient, landings, nil)
 	wanted, up, won := first.wanted, 1, false
 	for up > 0 {
 		select {
@@ -91,13 +92,17 @@ func (p *pass) try(ctx context.Context, m *member, s slot, patient bool) (have p
 				}
 			}
 		case <-wanted:
-			if wanted = nil; m.tryEnter() {
-				up++
-				p.log.InfoContext(ctx, "a part lags behind; sending it a second time", "part", s.number)
-				p.meter.hedged()
-				p.launch(ctx, s, patient, landings, m.leave)
-			}
+			wanted = nil
+			up++
+			p.log.InfoContext(ctx, "a part lags behind; sending it a second time", "part", s.number)
+			p.meter.hedged()
+			p.launch(ctx, s, true, landings, m.leave)
 		}
+	}
+	select {
+	case <-wanted: // too late
+		m.leave()
+	default:
 	}
 	if won {
 		p.meter.landed(s.size)
@@ -105,14 +110,16 @@ func (p *pass) try(ctx context.Context, m *member, s slot, patient bool) (have p
 	return have, proven, moved, err
 }
 
-// launch begins a flight, which ends by a landing; then it calls leave.
+// launch begins a flight, which ends by a landing. The second one of a part has a place of its own, which it leaves.
 func (p *pass) launch(ctx context.Context, s slot, patient bool, landings chan<- landing, leave func()) *flight {
 	f := newFlight(p.watch, s)
-	f.patient = patient
+	f.patient, f.hedged = patient, leave != nil
 	go func() {
 		var l landing
 		l.have, l.proven, l.moved, l.err = p.fly(ctx, f)
-		leave()
+		if leave != nil {
+			leave()
+		}
 		landings <- l
 	}()
 	return f

@@ -160,6 +160,94 @@ func TestLaggingPartIsHedged(t *testing.T) {
 	}
 }
 
+// The first part lags from the beginning. It is sent a second time when nothing else is left to begin, and not before.
+func TestFirstPartIsHedgedAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size, parts = 256 << 10, 40
+		data := bytesOf(1, parts*size)
+		var mu sync.Mutex
+		begun, lagged, seconds := 0, false, 0
+		b := &odd{tap: &tap{inner: newStore()}}
+		b.part = func(ctx context.Context, n int, body io.ReadSeeker, send func(io.ReadSeeker) (backend.Part, error)) (backend.Part, error) {
+			mu.Lock()
+			gap := 20 * time.Millisecond
+			switch {
+			case n == 1 && !lagged:
+				lagged, gap = true, 100*gap
+			case n == 1:
+				if seconds++; begun < parts-1 {
+					t.Errorf("sent a second time when %d of %d other parts had been begun", begun, parts-1)
+				}
+			default:
+				begun++
+			}
+			mu.Unlock()
+			var got bytes.Buffer
+			for range size / (32 << 10) {
+				if _, err := io.CopyN(&got, body, 32<<10); err != nil {
+					return backend.Part{}, err
+				}
+				if err := wait(ctx, gap); err != nil {
+					return backend.Part{}, err
+				}
+			}
+			return send(bytes.NewReader(got.Bytes()))
+		}
+		res, err := upload.New(b, checkpoint.NewMemory(), &upload.Options{Threshold: -1, Concurrency: 4}).
+			Upload(t.Context(), key, newSource(data), &upload.Request{PartSize: size})
+		if err != nil || res.Hedged != 1 || seconds != 1 {
+			t.Errorf("%v, %d seconds, %+v", err, seconds, res)
+		}
+		checkObject(t, b.inner, data)
+	})
+}
+
+// Both tries of a part lag. A third one is not begun, and no place is lost: the next upload of the Uploader has all of them.
+func TestSecondTryIsTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size, parts = 256 << 10, 8
+		var mu sync.Mutex
+		busy, most, lagging := 0, 0, true
+		b := &odd{tap: &tap{inner: newStore()}}
+		b.part = func(ctx context.Context, n int, body io.ReadSeeker, send func(io.ReadSeeker) (backend.Part, error)) (backend.Part, error) {
+			mu.Lock()
+			busy++
+			most = max(most, busy)
+			gap := 20 * time.Millisecond
+			if n == parts && lagging {
+				gap *= 100
+			}
+			mu.Unlock()
+			defer func() {
+				mu.Lock()
+				defer mu.Unlock()
+				busy--
+			}()
+			var got bytes.Buffer
+			for range size / (32 << 10) {
+				if _, err := io.CopyN(&got, body, 32<<10); err != nil {
+					return backend.Part{}, err
+				}
+				if err := wait(ctx, gap); err != nil {
+					return backend.Part{}, err
+				}
+			}
+			return send(bytes.NewReader(got.Bytes()))
+		}
+		u := upload.New(b, checkpoint.NewMemory(), &upload.Options{Threshold: -1, MaxConcurrency: 4})
+		for _, name := range []string{"first", "second"} {
+			data := bytesOf(1, parts*size)
+			src := newSource(data)
+			src.id = name
+			res, err := u.Upload(t.Context(), name, src, &upload.Request{PartSize: size})
+			if err != nil || lagging && res.Hedged != 1 || most != 4 {
+				t.Errorf("%s: %v, %d at once, %+v", name, err, most, res)
+			}
+			most, lagging = 0, false
+		}
+	})
+}
+
 // With one part at a time nothing is sent beside another.
 func TestOneAtATimeIsNotHedged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
