@@ -120,8 +120,8 @@ func (s settings) traceCases() []traceCase {
 	cases := []traceCase{
 		{title: "50 ms, 20 MB/s a connection", networkCase: networkCase{content: content{size: 4096 * mib}, server: serveOrder{Link: distant}}},
 		{title: "The same, 20 MB/s in all", networkCase: networkCase{content: content{size: 160 * mib}, server: serveOrder{Link: capped}}, capacity: steady(capped.TotalRate)},
-		{title: "A home line: 30 ms, 5 MB/s", networkCase: networkCase{content: content{size: 64 * mib},
-			server: serveOrder{Link: link.Link{RTT: 30 * time.Millisecond, TotalRate: 5 * mb}}}, capacity: steady(5 * mb)},
+		{title: "A home line: 30 ms, 10 MB/s", networkCase: networkCase{content: content{size: 160 * mib},
+			server: serveOrder{Link: link.Link{RTT: 30 * time.Millisecond, TotalRate: 10 * mb}}}, capacity: steady(10 * mb)},
 		{title: "No link: the same machine", networkCase: networkCase{content: content{size: 2048 * mib}}},
 		{title: "80 ms, 160 MB/s, from 4 to 8 s 40", networkCase: networkCase{content: content{size: 1280 * mib}, server: serveOrder{
 			Link: long, Changes: []discard.Change{{After: 4 * time.Second, Link: narrow}, {After: 8 * time.Second, Link: long}},
