@@ -57,7 +57,6 @@ type watch struct {
 	answers []time.Time     // when the bodies of parts went that have been answered, the latest of them
 	speeds  []time.Duration // that parts took for a MiB, the latest of them
 	answer  time.Duration   // what an answer takes, smoothed
-	last    bool            // no more parts will be begun
 	looked  time.Time       // when it looked last
 }
 
@@ -182,7 +181,8 @@ func (w *watch) look(now time.Time) {
 		}
 		if what := w.dead(f, now); what != "" {
 			f.cancel(&stalled{what})
-		} else if w.last && !f.hedged && w.lags(f, now) && w.member.tryEnter() {
+		} else if !f.hedged && w.member != nil && w.lags(f, now) && w.member.tryEnter() {
+			// The place was free and nobody waited for it, so there is nothing else to begin.
 			f.hedged = true
 			close(f.wanted)
 		}

@@ -13,18 +13,10 @@ func (p *pass) sendAll(ctx context.Context) error {
 	if len(p.send) == 0 {
 		return nil
 	}
-	p.watch = &watch{window: p.window}
-	m := &member{window: p.window, last: p.watch.noMore}
-	p.watch.member = m
+	m := &member{window: p.window}
+	p.watch = &watch{window: p.window, member: m}
 	defer p.watch.start()()
 	return p.each(ctx, m, p.send, func(ctx context.Context, s slot) error { return p.sendPart(ctx, m, s) })
-}
-
-// noMore is called when the last part has been begun.
-func (w *watch) noMore() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.last = true
 }
 
 // sendPart sends a part until the store has it, and records it.

@@ -23,9 +23,8 @@ type window struct {
 // member is an upload that shares a window.
 type member struct {
 	window *window
-	last   func() // called when its last part has a place; may be nil
-	held   int    // places
-	turn   int    // places that it had so far; who comes later does not catch up on what is done
+	held   int // places
+	turn   int // places that it had so far; who comes later does not catch up on what is done
 }
 
 // ticket is a place that is waited for.
@@ -50,11 +49,8 @@ func (m *member) begin() {
 func (m *member) end() {
 	w := m.window
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.hungry = slices.DeleteFunc(w.hungry, func(other *member) bool { return other == m })
-	w.mu.Unlock()
-	if m.last != nil {
-		m.last()
-	}
 }
 
 func newWindow(fixed int, c *control) *window { return &window{fixed: fixed, control: c} }
