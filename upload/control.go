@@ -76,7 +76,7 @@ func (c *control) round(now time.Time) {
 // took at least one, and the first of all some two, since it made its connection.
 func (c *control) unit() time.Duration { return min(max(c.quick/2, minUnit), maxUnit) }
 
-// moved is told of bytes that a part's body gave out. flowing parts have given out some; hungry says that there is more to send.
+// moved is told of bytes that a part's body gave out. So many parts flow by now; hungry says that there is more to send.
 func (c *control) moved(n int, flowing int, hungry bool, now time.Time) {
 	if !c.last.IsZero() && now.Sub(c.last) > forgetAfter {
 		c.restart(now)
@@ -89,7 +89,7 @@ func (c *control) moved(n int, flowing int, hungry bool, now time.Time) {
 	case c.since.IsZero():
 		// New connections are made first, and take what the buffers on the way hold faster than the line does.
 		if flowing >= c.limit-c.limit/4 || now.Sub(c.begun) > 20*c.unit() {
-			c.since = now.Add(c.unit() / 2)
+			c.since = now.Add(c.unit() / 4)
 		}
 		return
 	case now.Before(c.since):

@@ -210,7 +210,7 @@ func TestWhatDivides(t *testing.T) {
 	}{
 		"three cuts":                        {1, []int64{3 * mib, 3 * mib, 3 * mib}, mib / 2},
 		"two cuts":                          {1, []int64{3 * mib, 3 * mib}, 8 * mib},
-		"three cuts while others pass":      {2, []int64{3 * mib, 3 * mib, 3 * mib}, 8 * mib},
+		"three cuts while others pass":      {2, []int64{3 * mib, 3 * mib, 3 * mib, 3 * mib}, 8 * mib}, // the first is cut for being behind
 		"resets at the beginning":           {1, []int64{1000, 1000, 1000, 1000, 1000}, 8 * mib},
 		"a reset at the beginning, between": {1, []int64{3 * mib, 1000, 3 * mib, 3 * mib}, mib / 2},
 	} {

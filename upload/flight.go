@@ -38,7 +38,7 @@ type flight struct {
 	// Under the lock of watch.
 	patient bool      // an earlier try was cut for being behind, so this one is given its time
 	hedged  bool      // wanted is closed, or this is the second try
-	flows   bool      // it has given out bytes
+	flows   bool      // it has given out more than buffers on the way may hold
 	moved   int64     // bytes given out since the body was begun last
 	quiet   time.Time // since when nothing moved
 	seen    int64     // what all flights together had moved by then
@@ -114,13 +114,14 @@ func latest[T any](list []T, next T) []T {
 func (f *flight) move(n int, again bool) {
 	w := f.watch
 	w.mu.Lock()
-	first := !f.flows
 	if again {
 		f.moved, f.whole = 0, time.Time{}
 	}
 	f.moved += int64(n)
 	w.moved += int64(n)
-	f.flows, f.quiet, f.seen = true, time.Now(), w.moved
+	first := !f.flows && f.moved >= min(f.size, unitBytes)
+	f.flows = f.flows || first
+	f.quiet, f.seen = time.Now(), w.moved
 	if f.moved == f.size {
 		f.whole = f.quiet
 	}

@@ -146,3 +146,38 @@ func TestOutageHasBounds(t *testing.T) {
 		})
 	}
 }
+
+// A connection of old that is reset while the network is away says nothing of the network.
+func TestResetDoesNotEndAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var at []time.Duration
+		begun := time.Now()
+		b := &tap{inner: newStore()}
+		b.before = func(c call) error {
+			if c.op != "UploadPart" {
+				return nil
+			}
+			mu.Lock()
+			at = append(at, time.Since(begun))
+			n := len(at)
+			mu.Unlock()
+			switch n {
+			case 1:
+				<-time.After(time.Millisecond) // so that the other part is under way as well
+				return errAway
+			case 2:
+				<-time.After(time.Second)
+				return errCut
+			}
+			return nil
+		}
+		opts := &upload.Options{Threshold: -1, Concurrency: 2, Retry: upload.Retry{BaseDelay: time.Hour, MaxDelay: time.Hour, Outage: 2 * time.Hour}}
+		if _, err := upload.New(b, checkpoint.NewMemory(), opts).Upload(t.Context(), key, newSource(bytesOf(1, 2*partSize)), inParts()); err != nil {
+			t.Fatal(err)
+		}
+		if len(at) != 4 || at[2] <= time.Second { // of up to an hour
+			t.Errorf("parts were asked to be taken at %v", at)
+		}
+	})
+}

@@ -225,19 +225,25 @@ func TestLimitIsEven(t *testing.T) {
 
 // A limit that is changed while an upload runs holds at once.
 func TestLimitChangesWhileAnUploadRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLink(&link{rtt: 5 * time.Millisecond})
-		limiter := rate.NewLimiter(1<<20, 64<<10)
-		go func() {
-			<-time.After(10 * time.Second)
-			limiter.SetLimit(10 << 20)
-			<-time.After(10 * time.Second)
-			limiter.SetLimit(rate.Inf)
-		}()
-		s := l.over(t, l.uploader(&upload.Options{Limiter: limiter}), key, 160<<20, nil)
-		// 10 MiB in the first 10 s, 100 MiB in the next, the rest at once.
-		if s.took < 20*time.Second || s.took > 21*time.Second {
-			t.Errorf("took %v", s.took)
-		}
-	})
+	for _, burst := range []int{64 << 10, 8 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLink(&link{rtt: 5 * time.Millisecond})
+			limiter := rate.NewLimiter(1<<20, burst)
+			var changing sync.WaitGroup
+			defer changing.Wait()
+			changing.Go(func() {
+				<-time.After(10 * time.Second)
+				limiter.SetLimit(10 << 20)
+				<-time.After(10 * time.Second)
+				limiter.SetLimit(20 << 20)
+				<-time.After(20 * time.Second)
+				limiter.SetLimit(rate.Inf)
+			})
+			s := l.over(t, l.uploader(&upload.Options{Limiter: limiter}), key, 310<<20, nil)
+			// 10 MiB in the first 10 s, 100 in the next, and 200 in the last.
+			if s.took < 29*time.Second || s.took > 31*time.Second {
+				t.Errorf("burst %d: took %v", burst, s.took)
+			}
+		})
+	}
 }

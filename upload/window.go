@@ -15,7 +15,7 @@ type window struct {
 	fixed   int      // places; 0: as many as control says
 	control *control // nil if fixed
 	used    int
-	flowing int       // parts under way that have given out bytes
+	flowing int       // parts under way that flow
 	hungry  []*member // uploads that have more to send
 	waiting []*ticket
 }
@@ -151,7 +151,7 @@ func (w *window) tell(f func(c *control, now time.Time)) {
 	w.admit()
 }
 
-// moved is told of bytes that a part gave out; first, that they were its first.
+// moved is told of bytes that a part gave out; first, that with them it flows.
 func (w *window) moved(n int, first bool) {
 	w.tell(func(c *control, now time.Time) {
 		if first {
