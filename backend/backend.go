@@ -17,10 +17,11 @@
 // An error of the context is of the third kind, unless nothing was sent yet.
 //
 // An error may say more through methods that are found with [errors.As]: `RetryAfter() time.Duration` (wait at least that
-// long before the next try; zero or less means that the store did not say), `RequestID() string` (what the store's support
+// long before the next try; zero or less means that the store did not say, and more holds back every request of the
+// Uploader, not only this one), `RequestID() string` (what the store's support
 // asks for) and `Mended() bool` (what the call failed of has been put right meanwhile, so that the same call may succeed at once,
 // even if the error is [ErrDenied]: there are other credentials now, the store's time is known, a dead connection is out of the
-// way; the engine then calls once more without waiting). Mended says nothing of what became of the call that failed: that is for
+// way; the engine then calls once more without waiting; what fails then counts as any other). Mended says nothing of what became of the call that failed: that is for
 // the sentinels. No error holds a credential, a signature or a signed URL.
 package backend
 
@@ -91,9 +92,11 @@ type MultipartBackend interface {
 	// If the answer is lost, the part may be there or may still arrive. The engine sends it again, which replaces it.
 	// Return ErrNoSuchUpload if the upload is gone.
 	//
-	// The engine cancels a call that moves nothing for long, and calls a second time beside one that lags behind. Two calls for one
-	// part then carry the same place of the source, and the part is what either of them sent, whole. Read body as the network takes
-	// it, not ahead: what is read of it is how the engine sees that something moves, and how fast.
+	// The engine cancels a call that moves nothing for long (30 s without a Read of body, 2 min without the answer; once for each
+	// part, half a second beside others that move), and calls a second time beside one that lags behind. Two calls for one part then
+	// carry the same place of the source, each by a body of its own, and the part is what either of them sent, whole; the one that is
+	// slower is cancelled, and may still replace the part. Read body as the network takes it, not ahead: what is read of it is how
+	// the engine sees that something moves, and how fast.
 	UploadPart(ctx context.Context, u Upload, number int, body io.ReadSeeker, size int64) (Part, error)
 
 	// ListParts returns parts that u has, with numbers greater than after, in ascending order, and whether there are more.

@@ -10,22 +10,24 @@ type Progress struct {
 	Total    int64 // bytes of the source
 	Stored   int64 // bytes that the store has, Reused included; never falls, so that it may exceed Total if the source shrank
 	Reused   int64 // bytes that were on the store when this call began
-	InFlight int64 // bytes of parts under way
-	Sent     int64 // bytes sent by this call, those of failed requests included
+	InFlight int64 // bytes that went of parts under way; of one that is hedged, those of both tries
+	Sent     int64 // bytes sent by this call, those of failed requests and of hedges included
 
 	Parts     int // of the object, 0 until they are planned
 	PartsDone int
-	PartsBusy int // under way
-	Retries   int
+	PartsBusy int // tries under way, so that a part that is hedged counts twice
+	Retries   int // requests that were sent again
 	Hedged    int // parts that were sent a second time at the same time, since the first try lagged behind
 
-	// Connections is how many parts may be under way at once now, over all uploads that share the Uploader: what
-	// Options.Concurrency fixes or, without it, what pays.
+	// Connections is how many parts may be under way at once now: of this upload what Options.Concurrency fixes or, without it,
+	// what pays, of all uploads of the Uploader together. When it falls, parts under way are not cut, so that PartsBusy may exceed
+	// it for a while.
 	Connections int
 
-	// Waiting says, in words, why nothing is sent: the store cannot be reached, or asked to wait. Empty if it can be had.
+	// Waiting says, in words, why nothing is sent: the store cannot be reached, or asked to wait. Empty if it can be had; waiting
+	// for the Limiter is not told.
 	Waiting    string
-	WaitingFor time.Duration // how long already
+	WaitingFor time.Duration // how long already; 0 if Waiting is empty
 	Verifying  bool          // the source is being compared, or the end is being settled
 	Rate       float64       // bytes sent a second, over the last seconds
 	Left       time.Duration // at that rate; negative if not known

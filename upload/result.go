@@ -10,13 +10,13 @@ import (
 
 // Result tells how an upload went. With an error, how far it came.
 type Result struct {
-	// Object is what the store has under the key.
+	// Object is what the store has under the key. Its Modified may be zero, as after a Complete.
 	Object backend.Object
 
 	// CRC64 is the CRC-64/XZ of the content, computed from the source while it was sent or compared.
 	CRC64 uint64
 
-	Sent     int64 // bytes that this call sent, those of failed requests included
+	Sent     int64 // bytes that this call sent, those of failed requests and of hedges included
 	Stored   int64 // bytes of the object that the store has; with an error, of the parts that the next call finds
 	Reused   int64 // bytes of the object that were on the store when this call began
 	Parts    int   // parts of the object, as it was planned last; 0 if it was a Put
@@ -53,7 +53,9 @@ var (
 	// business.
 	ErrSuperseded = errors.New("another process took over this upload")
 
-	// ErrStalled: nothing moved for so long that the request was given up, again and again. What was sent is kept.
+	// ErrStalled: nothing moved for so long that the request was given up, again and again: 30 s for the bytes of a part or a Put,
+	// 2 min for the answer to it, 15 min for that to Complete, 1 min for any other. (Beside others that move, a part is given up
+	// sooner, once.) A backend's client may have limits of its own. What was sent is kept.
 	ErrStalled = errors.New("nothing moves")
 
 	// ErrChecksum: the store's checksum, size or ETag is not that of what was sent.

@@ -19,8 +19,10 @@ const (
 	DefaultOutage    = 2 * time.Hour
 )
 
-// Retry is how often and when a failed request is sent again. Fields that are zero are the defaults, Attempts and the delays also if they
-// are less. What the store refuses for good (denied, invalid) is not sent again.
+// Retry is how often and when a failed request is sent again. Fields that are zero are the defaults, Attempts and the delays also if
+// they are less. What the store refuses for good (denied, invalid) is not sent again, unless the error says that its cause has been
+// put right (Mended, in the comment of package backend): then it is, without a wait. When a request is given up, the error is that
+// of its last try.
 type Retry struct {
 	// Attempts is how often a request is sent before it fails. A part does not give up while others make progress: its
 	// count starts again with every part that is stored meanwhile.
@@ -32,10 +34,12 @@ type Retry struct {
 
 	// Outage is how long an upload goes on asking, whatever Attempts says, when the store cannot be reached any more
 	// ([backend.ErrUnreachable]: the network is away, or the name does not resolve) or asks to wait (RetryAfter,
-	// [backend.ErrThrottled]). It begins anew with every request that succeeds. Meanwhile the store is asked by one request at a
-	// time, at least every MaxDelay and never before what it asked for; Progress.Waiting and the log say so. A store that this
-	// call has not reached once is given up after Attempts: its address may be wrong. 0 is DefaultOutage where Attempts is 0 too, and
-	// none where Attempts says how often; a negative one is none.
+	// [backend.ErrThrottled]). It begins anew with every request that succeeds. A RetryAfter that would end later than that is not
+	// waited for. Meanwhile the store is asked by one request at a time, over all uploads of the Uploader, at least every MaxDelay
+	// and never before what it asked for; Progress.Waiting and the log say so. (A store that throttles without a RetryAfter is
+	// there: requests go on to be sent again each by itself, by fewer connections.) A store that this call has not reached once is
+	// given up after Attempts: its address may be wrong. 0 is DefaultOutage where Attempts is 0 too, and none where Attempts says
+	// how often; a negative one is none.
 	Outage time.Duration
 }
 

@@ -32,11 +32,13 @@ type Options struct {
 	// Concurrency fixes how many parts of each upload are sent at once. 0 lets the Uploader find out what pays: it starts with 4,
 	// adds connections while throughput grows with them, and takes some away when it does not, or when the store throttles. What it
 	// finds holds for all its uploads together, which share the connections evenly. While nothing is sent, parts are read for
-	// comparison on all processors (GOMAXPROCS), unless Concurrency is 1, which does one thing at a time.
+	// comparison on all processors (GOMAXPROCS), unless Concurrency is 1, which does one thing at a time. Upload refuses a negative
+	// one with [backend.ErrInvalid].
 	Concurrency int
 
 	// MinConcurrency and MaxConcurrency bound what the Uploader finds; it starts with at least MinConcurrency. 0 are 1 and
-	// DefaultMaxConcurrency. Where Concurrency is set they do nothing.
+	// DefaultMaxConcurrency, or MinConcurrency where that is more. Upload refuses bounds that are negative or the wrong way round
+	// with [backend.ErrInvalid]. Where Concurrency is set they do nothing else.
 	MinConcurrency, MaxConcurrency int
 
 	// Threshold in bytes: a smaller source is sent as one Put, where the store has it. 0 is DefaultThreshold; a negative
@@ -46,12 +48,14 @@ type Options struct {
 	// Retry is how often and when a failed request is sent again.
 	Retry Retry
 
-	// Limiter limits the bytes sent a second, over all uploads that share it. Its burst must be at least 1; one of 64 KiB
-	// or more costs little. However large it is, no more than 50 ms worth goes at once. SetLimit and SetBurst have their effect while
-	// uploads run. Nil is no limit.
+	// Limiter limits the bytes sent a second, over all uploads that share it, of other Uploaders too. Its burst must be at least 1
+	// (else Upload returns [backend.ErrInvalid]); one of 64 KiB or more costs little. However large it is, no more than 50 ms worth,
+	// or 32 KiB where that is more, goes at once. SetLimit and SetBurst have their effect while uploads run. A limit of 0 is no pause: a part that has
+	// met it waits until its context is done, whatever is set later. To pause, cancel the upload, and go on with the same call. Nil
+	// is no limit.
 	Limiter *rate.Limiter
 
-	// Logger hears of resuming, restarting, damage and retries. Nil is silent.
+	// Logger hears of resuming, restarting, damage, retries, hedges and, as a warning, that the store is waited for. Nil is silent.
 	Logger *slog.Logger
 }
 

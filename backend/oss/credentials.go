@@ -12,8 +12,10 @@ import (
 // Refresher is the optional interface of a credentials provider (sdk.CredentialsProvider) that can be told to get new credentials.
 type Refresher interface {
 	// Refresh gets new credentials, which the provider gives from then on. It is called when OSS has refused the present ones as expired or
-	// not valid, by one call at a time, and once for all the calls that were refused meanwhile. An error means that the
-	// provider has no others; its text gets into the call's error, without the credentials and the queries of URLs in it.
+	// not valid, by one call at a time, and once for all the calls that were refused meanwhile. Its context is that of such a call,
+	// which the engine gives up after 30 s without a byte, and sooner beside parts that move: where getting new ones takes longer
+	// than that, go on without it, and keep what comes. An error means that the provider has no others; its text gets into the
+	// call's error, without the credentials and the queries of URLs in it.
 	Refresh(ctx context.Context) error
 }
 

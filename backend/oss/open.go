@@ -29,8 +29,9 @@ type Config struct {
 	AccessKeySecret string `json:"-"`
 	SessionToken    string `json:"-"` // of temporary credentials; empty for others
 
-	// Credentials replaces the three fields above. It is asked twice for every request, from several goroutines. If it is a
-	// [Refresher] as well, an upload outlives credentials that expire while it lasts.
+	// Credentials replaces the three fields above. It is asked twice for every request, from several goroutines, so it should answer
+	// from memory; if it is an sdk.CredentialsProviderE, it may fail. If it gives others in time by itself, or is a [Refresher], an
+	// upload outlives credentials that expire while it lasts.
 	Credentials sdk.CredentialsProvider `json:"-"`
 
 	// HTTPClient replaces the client of [NewHTTPClient]. Change one of those rather than make another. If you bring your own, it
