@@ -19,8 +19,8 @@ import (
 	"github.com/tidemark-go/tidemark/upload"
 )
 
-// atOnceOnly hangs the test if anything is waited for before it is sent again.
-var atOnceOnly = &upload.Options{Threshold: -1, Concurrency: atOnce, Retry: upload.Retry{BaseDelay: 1000 * time.Hour, MaxDelay: 1000 * time.Hour}}
+// undelayed never comes to an end if anything is waited for before it is sent again.
+var undelayed = &upload.Options{Threshold: -1, Concurrency: atOnce, Retry: upload.Retry{BaseDelay: 1000 * time.Hour, MaxDelay: 1000 * time.Hour}}
 
 var regions = map[string]string{"V1": "", "V4": "cn-hangzhou"}
 
@@ -67,7 +67,7 @@ func TestCredentialsExpire(t *testing.T) {
 			provider := &temporary{list: expiring()}
 			h := newHost(t, &fakeoss.Options{Buckets: []string{"tide"}, Clock: clock.now, Credentials: provider.list}, amid(func() { clock.move(2 * time.Minute) }))
 			b := h.bucket(oss.Config{Region: region, Credentials: provider})
-			res, err := upload.New(oss.New(b, nil), checkpoint.NewMemory(), atOnceOnly).UploadFile(t.Context(), key, path, &upload.Request{PartSize: partSize})
+			res, err := upload.New(oss.New(b, nil), checkpoint.NewMemory(), undelayed).UploadFile(t.Context(), key, path, &upload.Request{PartSize: partSize})
 			if err != nil || res.Retries != atOnce {
 				t.Errorf("%v, %+v", err, res)
 			}
@@ -91,7 +91,7 @@ func TestStaticCredentialsExpire(t *testing.T) {
 			h := newHost(t, &fakeoss.Options{Buckets: []string{"tide"}, Clock: clock.now, Credentials: creds}, amid(func() { clock.move(2 * time.Minute) }))
 			logs := checkpoint.NewMemory()
 			req := &upload.Request{PartSize: partSize}
-			_, err := upload.New(oss.New(h.bucket(oss.Config{Region: region}), nil), logs, atOnceOnly).UploadFile(t.Context(), key, path, req)
+			_, err := upload.New(oss.New(h.bucket(oss.Config{Region: region}), nil), logs, undelayed).UploadFile(t.Context(), key, path, req)
 			if !errors.Is(err, backend.ErrDenied) {
 				t.Fatalf("got %v, want ErrDenied", err)
 			}
@@ -99,7 +99,7 @@ func TestStaticCredentialsExpire(t *testing.T) {
 				t.Errorf("%d requests were refused", n)
 			}
 			b := h.bucket(oss.Config{Region: region, Credentials: &temporary{list: creds[1:]}})
-			res, err := upload.New(oss.New(b, nil), logs, atOnceOnly).UploadFile(t.Context(), key, path, req)
+			res, err := upload.New(oss.New(b, nil), logs, undelayed).UploadFile(t.Context(), key, path, req)
 			if err != nil || !res.Resumed || res.Reused != 2*partSize {
 				t.Errorf("with new ones: %v, %+v", err, res)
 			}
@@ -136,7 +136,7 @@ func TestClockIsOff(t *testing.T) {
 						between = nil
 					}
 					h := newHost(t, &fakeoss.Options{Buckets: []string{"tide"}, Clock: clock.now}, between)
-					opts := *atOnceOnly
+					opts := *undelayed
 					opts.Threshold = c.threshold
 					req := &upload.Request{PartSize: partSize}
 					_, err := upload.New(oss.New(h.bucket(oss.Config{Region: region}), nil), checkpoint.NewMemory(), &opts).UploadFile(t.Context(), key, path, req)
@@ -181,7 +181,7 @@ func TestIdleConnectionsAreDropped(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 			b := h.bucket(oss.Config{})
-			u := upload.New(oss.New(b, nil), checkpoint.NewMemory(), atOnceOnly)
+			u := upload.New(oss.New(b, nil), checkpoint.NewMemory(), undelayed)
 			req := &upload.Request{PartSize: partSize}
 			if _, err := u.UploadFile(t.Context(), "first", path, req); err != nil {
 				t.Fatal(err)
@@ -189,7 +189,9 @@ func TestIdleConnectionsAreDropped(t *testing.T) {
 			if c.between != nil {
 				c.between(h)
 			}
-			res, err := u.UploadFile(t.Context(), key, path, req)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			res, err := u.UploadFile(ctx, key, path, req)
 			if err != nil || res.Retries < c.dead {
 				t.Errorf("%v, %+v", err, res)
 			}

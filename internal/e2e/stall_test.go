@@ -34,9 +34,9 @@ type stall struct {
 
 // When a try takes effect that was given up.
 const (
-	never  = "never"
-	before = "before Complete"
-	after  = "after Complete"
+	landsNever  = "never"
+	landsBefore = "before Complete"
+	landsAfter  = "after Complete"
 )
 
 func (s *stall) between(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -54,12 +54,12 @@ func (s *stall) between(w http.ResponseWriter, r *http.Request, next http.Handle
 		}
 		next.ServeHTTP(w, r)
 	case r.Method == http.MethodPost && r.URL.Query().Has("uploadId"):
-		if s.lands == before {
+		if s.lands == landsBefore {
 			close(s.land)
 			s.await(s.landed)
 		}
 		next.ServeHTTP(w, r)
-		if s.lands == after {
+		if s.lands == landsAfter {
 			close(s.land)
 		}
 	default:
@@ -114,8 +114,8 @@ func TestPartStalls(t *testing.T) {
 		{"last answer", 8, false, 8, 8, partSize, 2, true},
 	} {
 		path, data := writeFile(t, c.parts*int(c.partSize))
-		for _, lands := range []string{never, before, after} {
-			if c.unread && lands != never {
+		for _, lands := range []string{landsNever, landsBefore, landsAfter} {
+			if c.unread && lands != landsNever {
 				continue
 			}
 			t.Run(c.name+", lands "+lands, func(t *testing.T) {
@@ -136,14 +136,14 @@ func TestPartStalls(t *testing.T) {
 				if c.hedged && res.Hedged != 1 || !c.hedged && res.Retries < 1 {
 					t.Errorf("hedged %d times, retried %d times", res.Hedged, res.Retries)
 				}
-				if lands != never {
+				if lands != landsNever {
 					<-s.landed
 				}
 				if !bytes.Equal(object(t, b, key), data) {
 					t.Error("the object is not the file")
 				}
 				for _, e := range h.entries("UploadPart") {
-					late := lands == after && e.Code == "NoSuchUpload"
+					late := lands == landsAfter && e.Code == "NoSuchUpload"
 					if e.Status != http.StatusOK && !late {
 						t.Errorf("part %d was answered %d %s", e.PartNumber, e.Status, e.Code)
 					}
