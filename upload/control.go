@@ -46,6 +46,7 @@ const (
 	minUnit   = 40 * time.Millisecond
 	maxUnit   = 250 * time.Millisecond
 	unitBytes = 384 << 10
+	flowBytes = 512 << 10 // more than the buffers of both ends take of a connection that carries nothing yet
 
 	minPause = 500 * time.Millisecond
 	maxPause = 16 * time.Second

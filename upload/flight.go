@@ -119,7 +119,7 @@ func (f *flight) move(n int, again bool) {
 	}
 	f.moved += int64(n)
 	w.moved += int64(n)
-	first := !f.flows && f.moved >= min(f.size, unitBytes)
+	first := !f.flows && f.moved >= min(f.size, flowBytes)
 	f.flows = f.flows || first
 	f.quiet, f.seen = time.Now(), w.moved
 	if f.moved == f.size {
