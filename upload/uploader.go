@@ -50,9 +50,9 @@ type Options struct {
 
 	// Limiter limits the bytes sent a second, over all uploads that share it, of other Uploaders too. Its burst must be at least 1
 	// (else Upload returns [backend.ErrInvalid]); one of 64 KiB or more costs little. However large it is, no more than 50 ms worth,
-	// or 32 KiB where that is more, goes at once. SetLimit and SetBurst have their effect while uploads run. A limit of 0 is no pause: a part that has
-	// met it waits until its context is done, whatever is set later. To pause, cancel the upload, and go on with the same call. Nil
-	// is no limit.
+	// or 32 KiB where that is more, goes at once. SetLimit and SetBurst have their effect while uploads run; a limit of 0 holds all
+	// until another is set. What waits already, up to 32 KiB for each connection, waits by the limit that it met, also if a higher
+	// one is set meanwhile. Nil is no limit.
 	Limiter *rate.Limiter
 
 	// Logger hears of resuming, restarting, damage, retries, hedges and, as a warning, that the store is waited for. Nil is silent.
