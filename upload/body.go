@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -100,6 +101,11 @@ func (b *body) wait(n int) (int, error) {
 		b.flight.hold(true)
 		defer b.flight.hold(false)
 	}
+	defer func(begun time.Time) {
+		if b.flight != nil && time.Since(begun) > time.Millisecond {
+			b.flight.watch.window.tell(func(c *control, _ time.Time) { c.bound = true })
+		}
+	}(time.Now())
 	for {
 		n := min(n, piece(b.limiter))
 		err := b.limiter.WaitN(b.ctx, n)

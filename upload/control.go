@@ -28,6 +28,7 @@ type control struct {
 	begun time.Time
 	since time.Time // when measuring began, or will; zero until the connections carry something
 	bytes int64
+	bound bool    // a Limiter held bytes back
 	looks float64 // units at which it is looked at next: not at every burst, or the highest of them would decide
 
 	last    time.Time     // when anything moved last
@@ -70,7 +71,7 @@ func (c *control) restart(now time.Time) {
 
 // round begins to measure anew.
 func (c *control) round(now time.Time) {
-	c.begun, c.since, c.bytes, c.looks = now, time.Time{}, 0, 1
+	c.begun, c.since, c.bytes, c.bound, c.looks = now, time.Time{}, 0, false, 1
 }
 
 // unit is the least time for which a rate says anything: what is changed shows after a round trip, not before. The quickest answer seen
@@ -121,14 +122,14 @@ func (c *control) decide(now time.Time) {
 
 // double goes on from limit to twice as many if rate is well above base. What is plain is decided at once, what is not takes longer.
 func (c *control) double(rate, units float64, now time.Time) {
-	grown := c.base == 0 || rate >= 1.5*c.base || units >= 2.5 && rate >= 1.25*c.base && !c.queued()
+	grown := !c.bound && (c.base == 0 || rate >= 1.5*c.base || units >= 2.5 && rate >= 1.25*c.base && !c.queued())
 	switch {
 	case grown && c.limit < c.most:
 		c.from, c.base = c.limit, rate
 		c.limit = min(2*c.limit, c.most)
 	case grown:
 		c.from, c.base, c.doubling = c.limit, rate, false
-	case units >= 5 || units >= 2.5 && rate < 1.1*c.base:
+	case c.bound || units >= 5 || units >= 2.5 && rate < 1.1*c.base:
 		c.limit, c.doubling = c.from, false
 	default:
 		return
@@ -147,7 +148,7 @@ func (c *control) rest(rate, units float64, now time.Time) {
 	switch {
 	case c.fewer && c.limit > start:
 		c.limit = max(c.limit-step, start)
-	case !c.fewer && c.limit < c.most && !c.queued():
+	case !c.fewer && c.limit < c.most && !c.queued() && !c.bound:
 		c.limit = min(c.limit+step, c.most)
 	default:
 		c.fewer = !c.fewer

@@ -216,6 +216,9 @@ func TestLimitIsEven(t *testing.T) {
 				most = max(most, sum)
 			}
 			t.Logf("burst %d: average %.3f MiB/s, at most %.3f MiB in 100 ms", burst, average/(1<<20), float64(most)/(1<<20))
+			if l.peak > 4 {
+				t.Errorf("%d connections, though the limit was in the way from the beginning", l.peak)
+			}
 			if average < 0.97*limit || average > 1.03*limit || most > 2*limit/10 {
 				t.Errorf("average %.0f bytes a second, at most %d in 100 ms", average, most)
 			}

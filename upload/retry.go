@@ -136,7 +136,7 @@ func answered(err error) bool {
 // changes, failing is not too often. All requests to the store pass here, but for those of abort.
 func (r *run) retry(ctx context.Context, what string, progress func() int64, f func() error) error {
 	var seen int64
-	wasMended := false
+	wasMended := map[bool]bool{} // by whether the error was final
 	for n, waits := 1, 1; ; n, waits = n+1, waits+1 {
 		probe, err := r.gate.pass(ctx)
 		if err != nil {
@@ -145,10 +145,11 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 		err = f()
 		if progress != nil {
 			if now := progress(); now != seen {
-				seen, n, waits, wasMended = now, 1, 1, false
+				seen, n, waits = now, 1, 1
+				clear(wasMended)
 			}
 		}
-		again := mended(err) && !wasMended
+		again := mended(err) && !wasMended[final(err)]
 		var why string // the store is away
 		var after time.Duration
 		if !final(err) && !again {
@@ -191,7 +192,7 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 			}
 			return err
 		}
-		wasMended = wasMended || again
+		wasMended[final(err)] = wasMended[final(err)] || again
 		switch {
 		case why != "": // also if something was mended: whoever probes must say how it went
 			r.gate.shut(ctx, why, probe, err, func(tries int) time.Duration { return r.opts.Retry.delay(tries, err) })
@@ -199,7 +200,9 @@ func (r *run) retry(ctx context.Context, what string, progress func() int64, f f
 		case again:
 			wait = 0
 		}
-		r.log.InfoContext(ctx, "trying again", "what", what, "after", wait, "error", err)
+		if why == "" { // or else the gate tells
+			r.log.InfoContext(ctx, "trying again", "what", what, "after", wait, "error", err)
+		}
 		if err := pause(ctx, wait); err != nil {
 			return err
 		}

@@ -374,6 +374,31 @@ func TestStalledPutIsSentAgain(t *testing.T) {
 	}
 }
 
+// A part that meets a dead connection, and later credentials that expired while the network was away, is asked again for both.
+func TestMendedOfBothKinds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		b := &tap{inner: newStore(), before: func(c call) error {
+			if c.op != "UploadPart" {
+				return nil
+			}
+			switch calls++; calls {
+			case 1:
+				return renewed{errCut}
+			case 2, 3:
+				return errAway
+			case 4:
+				return renewed{backend.ErrDenied}
+			}
+			return nil
+		}}
+		u := upload.New(b, checkpoint.NewMemory(), &upload.Options{Threshold: -1, Concurrency: 1})
+		if _, err := u.Upload(t.Context(), key, newSource(bytesOf(1, 3*partSize)), inParts()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A long part may meet a renewal more than once: what is stored meanwhile says that the last one helped.
 func TestMendedAgainAfterProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 const (
 	connectTimeout = 10 * time.Second
 	stallTimeout   = time.Minute      // nothing could be written
-	silenceTimeout = 10 * time.Minute // all was written, and no answer begins
+	silenceTimeout = 15 * time.Minute // all was written, and no answer begins
 	idleTimeout    = 50 * time.Second // below the minute after which the service closes a connection itself
 )
 
@@ -30,7 +30,7 @@ const copyBuffer = 32 << 10
 
 // NewHTTPClient returns a client made for uploads to one host, with a connection pool of its own. It keeps as many connections
 // as were in use at once, asks for no compression, does not follow redirects, uses the proxy of the environment (HTTPS_PROXY and
-// so on) and gives up a connection that stalls: after 10 s while connecting, 1 min while sending, 10 min while waiting for an
+// so on) and gives up a connection that stalls: after 10 s while connecting, 1 min while sending, 15 min while waiting for an
 // answer, since that to a Complete may take so long. There is no limit for a request as a whole, since a part may be large and a line slow.
 // On Linux and macOS a connection takes at most 128 KiB of a body that it cannot send yet.
 //

@@ -82,8 +82,11 @@ func notes(p *putCommand, res *upload.Result) []string {
 	}
 	if p.PartSize != nil && res.PartSize != 0 && res.PartSize != int64(*p.PartSize) {
 		why := "so that the file fits into the number of parts that there may be"
-		if res.Resumed {
+		switch {
+		case res.Resumed:
 			why = "that of the upload which was resumed"
+		case res.PartSize < int64(*p.PartSize):
+			why = "since the line did not last for larger parts"
 		}
 		all = append(all, fmt.Sprintf("the part size was %s, %s", byteSize(res.PartSize), why))
 	}
