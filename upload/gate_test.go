@@ -181,3 +181,31 @@ func TestResetDoesNotEndAnOutage(t *testing.T) {
 		}
 	})
 }
+
+// While other parts are stored, the waits of one that fails do not grow.
+func TestWaitsDoNotGrowWhileOthersMakeProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failed []time.Time
+		b := &tap{inner: newStore()}
+		b.before = func(c call) error {
+			switch {
+			case c.op != "UploadPart":
+			case c.number == 1 && len(failed) < 12:
+				failed = append(failed, time.Now())
+				return errCut
+			case c.number > 1:
+				<-time.After(100 * time.Millisecond)
+			}
+			return nil
+		}
+		opts := &upload.Options{Concurrency: 2, Threshold: -1, Retry: upload.Retry{BaseDelay: time.Second, MaxDelay: time.Hour}}
+		if _, err := upload.New(b, checkpoint.NewMemory(), opts).Upload(t.Context(), key, newSource(bytesOf(1, 500*partSize)), inParts()); err != nil {
+			t.Fatal(err)
+		}
+		for i := 1; i < len(failed); i++ {
+			if wait := failed[i].Sub(failed[i-1]); wait > 2*time.Second {
+				t.Errorf("waited %v before try %d", wait, i+1)
+			}
+		}
+	})
+}
