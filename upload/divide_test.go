@@ -170,7 +170,7 @@ func TestEndOfTheFormerPlanIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLink(&link{rtt: 20 * time.Millisecond, rate: 20 * megabyte, cutAfter: 3 << 20})
 		u := l.uploader(&upload.Options{Concurrency: 16})
-		if s := l.over(t, u, key, 65<<20, nil); s.PartSize != 1<<20 {
+		if s := l.over(t, u, key, 64<<20+512<<10, nil); s.PartSize != 512<<10 {
 			t.Errorf("part size %d", s.PartSize)
 		}
 	})
